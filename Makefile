@@ -1,0 +1,39 @@
+# demo   the whole loop on this machine, no keys; FAULT=500, AGAIN=1, KEEP=1
+# test   all tests            lint   style, types, import rules, workflows
+# bench  benchmarks           lock   the lock files anew
+.PHONY: help setup demo up test lint bench lock clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FAULT ?= dependency-timeout
+LOCKS := serve think userplane dev
+
+help:
+	@sed -n '1,3p' Makefile | sed 's/^# //'
+
+setup: $(VENV)/installed-locks
+
+$(VENV)/installed-locks: requirements/dev.lock requirements/serve.lock requirements/think.lock requirements/userplane.lock scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh
+
+demo: setup
+	@$(BIN)/python -m bot demo --fault "$(FAULT)" $(if $(AGAIN),--again) $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SEED),--seed $(SEED))
+
+up: setup
+	@$(BIN)/python -m bot demo --fault none
+
+test: setup
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: setup
+	@sh scripts/lint.sh
+
+bench: setup
+	@$(BIN)/python -m benchmarks.loop
+
+lock:
+	@sh scripts/lock.sh
+
+clean:
+	rm -rf .sre .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,120 @@
+"""Scout watches: takes spans, says which objectives are broken and hands over the evidence. It can write nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from functools import partial
+
+from bot.model import Event, Evidence, Health, Measurement, Phase, Signal, SignalKind
+from bot.policy.schema import Policies
+from bot.ports import Clock, EventSink
+from bot.signature import fingerprint
+from bot.telemetry.evidence import gather
+from bot.telemetry.hanging import Hanging
+from bot.telemetry.span import Span
+from bot.telemetry.store import SpanStore
+from bot.telemetry.watch import View, Watch
+from bot.telemetry.windows import measurement
+
+
+class Scout:
+    """The Telemetry port over the spans of the last minutes. Answers at once from memory; not safe for threads."""
+
+    def __init__(self, policies: Policies, clock: Clock, say: EventSink) -> None:
+        self._policies = policies
+        self._clock = clock
+        self._say = say
+        self._store = SpanStore()
+        self._watches = {(o.service, o.operation): Watch(o) for o in policies.objectives}
+        self._hanging = Hanging(policies.objectives, self._store)
+
+    def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
+        """Takes finished spans, in any order. `now_s`: when they arrived; the clock's time when it is not given."""
+        now_s = self._clock.now() if now_s is None else now_s
+        for span in spans:
+            trace = self._store.add(span, now_s)
+            if trace is None:
+                continue
+            watch = self._watches.get((span.service, span.operation))
+            if watch is not None and span.kind == "server":
+                watch.observe(span, now_s)
+            self._hanging.observe(trace, span, now_s)
+
+    def signals(self, now_s: float) -> Sequence[Signal]:
+        """The objectives that were broken within their last window, in the order of the policy."""
+        self._hanging.tick(now_s, self._broken())
+        for watch in self._watches.values():
+            self._look(watch, now_s)
+        return [signal for watch in self._watches.values() if (signal := watch.signal(now_s)) is not None]
+
+    def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]:
+        """UNKNOWN and None without an objective for the operation."""
+        watch = self._watches.get((service, operation))
+        if watch is None:
+            return Health.UNKNOWN, None
+        self._hanging.tick(now_s, self._broken())
+        view = self._look(watch, now_s)
+        return view.health, view.now
+
+    def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
+        """Finished requests that started in [start_s, end_s); None without an objective for the operation."""
+        watch = self._watches.get((service, operation))
+        if watch is None:
+            return None
+        return measurement(watch.log.started(start_s, end_s), watch.objective, start_s, end_s)
+
+    def serving(self, service: str, now_s: float) -> tuple[str, float] | None:
+        return self._store.commits.serving(service, now_s)
+
+    def evidence(self, signal: Signal, now_s: float) -> Evidence:
+        """What the spans show about the signal: bounded, redacted, the same bytes for the same spans."""
+        self._hanging.tick(now_s, self._broken())
+        hanging = [trace for _, _, trace in self._hanging.overdue(signal.objective, now_s)] if self._knows(signal) else []
+        return gather(self._store, signal, self._policies.services, hanging, now_s)
+
+    def _knows(self, signal: Signal) -> bool:
+        return (signal.service, signal.operation) in self._watches
+
+    def _broken(self) -> Collection[tuple[str, str]]:
+        return {key for key, watch in self._watches.items() if watch.episode is not None}
+
+    def _look(self, watch: Watch, now_s: float) -> View:
+        hanging = [(overdue_s, request) for overdue_s, request, _ in self._hanging.overdue(watch.objective, now_s)]
+        earlier = watch.episode
+        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective))
+        if earlier is None and watch.episode is not None:
+            self._speak(watch.episode.signal, now_s, _broken_text(watch.episode.signal, view))
+        elif earlier is not None and watch.episode is None:
+            self._speak(earlier.signal, now_s, _ended_text(earlier.signal, view, now_s))
+        return view
+
+    def _speak(self, signal: Signal, now_s: float, text: str) -> None:
+        incident = fingerprint(signal.service, signal.operation, "")  # latency that turns into errors is the same incident
+        data = (("service", signal.service), ("operation", signal.operation), ("kind", signal.kind.value))
+        self._say.say(Event(now_s, "scout", Phase.OBSERVE, incident, text, data))
+
+
+def _broken_text(signal: Signal, view: View) -> str:
+    now, objective = signal.now, signal.objective
+    what = f"{objective.operation} in {objective.service}"
+    if signal.kind is SignalKind.ERRORS:
+        share, allowed = f"{now.error_ratio:.1%}", f"{objective.error_ratio:.1%}"
+        return f"{share} of the requests to {what} fail, objective {allowed} ({now.errors} of {now.requests})"
+    hanging = f", {view.unfinished} of them have not ended" if view.unfinished else ""
+    return (
+        f"p99 of {what} is {_seconds(now.p99_ms)}, objective {_seconds(objective.p99_ms)} "
+        f"({now.slow} of {now.requests} requests slow{hanging})"
+    )
+
+
+def _ended_text(signal: Signal, view: View, now_s: float) -> str:
+    what = f"{signal.operation} in {signal.service}"
+    if view.health is not Health.HEALTHY:
+        return f"{what} has not been measured for a while: it was broken when it was last heard of"
+    bad = view.now.errors if signal.kind is SignalKind.ERRORS else view.now.slow
+    after = f"{now_s - signal.first_bad_s:.0f} s after the first bad request"
+    return f"{what} is healthy again {after}: p99 {_seconds(view.now.p99_ms)}, {bad} of {view.now.requests} requests bad"
+
+
+def _seconds(duration_ms: float | None) -> str:
+    return "unknown" if duration_ms is None else f"{duration_ms / 1000.0:.3g} s"

@@ -1,0 +1,41 @@
+"""Did it heal? The same signal, measured again once the merge commit or a descendant of it serves."""
+
+from __future__ import annotations
+
+from bot.model import Health, Measurement, Objective, OutcomeKind, Signal
+from bot.policy.schema import Autonomy
+
+Finding = tuple[OutcomeKind, str, Measurement | None]
+
+STRETCH = 1.2  # a request as slow as those of the incident must have had the time to end before its absence means anything
+
+
+def window_s(signal: Signal, a: Autonomy) -> float:
+    """How long to look: long enough for a request as slow as the incident's to show."""
+    slowest_s = (signal.now.p99_ms or 0.0) / 1000
+    return min(max(a.verify_min_s, STRETCH * slowest_s), a.verify_max_s / 2)
+
+
+def is_bad(m: Measurement, o: Objective) -> bool:
+    slow = m.p99_ms is not None and m.p99_ms > o.p99_ms and m.slow >= o.min_bad
+    return slow or (m.error_ratio > o.error_ratio and m.errors >= o.min_bad)
+
+
+def verify(
+    signal: Signal, *, merged_s: float, serving_s: float | None, after: Measurement | None, health: Health, now_s: float, a: Autonomy
+) -> Finding | None:
+    """None: look again later. Not measured is never healed: it is inconclusive in the end, or an error when the commit never served."""
+    if serving_s is None:
+        if now_s - merged_s > a.deploy_timeout_s:
+            return OutcomeKind.ERROR, f"merged, but no service answered from it within {a.deploy_timeout_s:.0f} s", None
+        return None
+    looked_s = now_s - serving_s
+    enough = after is not None and after.requests >= a.verify_min_requests
+    if after is not None and enough and looked_s >= window_s(signal, a):
+        if is_bad(after, signal.objective):
+            return OutcomeKind.FAILED, "the objective is still broken with the change in place", after
+        if health is Health.HEALTHY:
+            return OutcomeKind.HEALED, "the objective holds again with the change in place", after
+    if looked_s > a.verify_max_s:
+        return OutcomeKind.INCONCLUSIVE, f"no clear measurement within {a.verify_max_s:.0f} s of serving", after
+    return None

@@ -1,0 +1,26 @@
+"""Telemetry for those who have none: jobs in Actions see an incident through GitHub alone, and everything is unknown to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.model import Evidence, Health, Measurement, Signal
+
+
+class NoTelemetry:
+    """Satisfies `bot.ports.Telemetry` and never claims to have measured anything: whoever holds it can merge, close and undo nothing."""
+
+    def signals(self, now_s: float) -> Sequence[Signal]:
+        return ()
+
+    def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]:
+        return Health.UNKNOWN, None
+
+    def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
+        return None
+
+    def serving(self, service: str, now_s: float) -> tuple[str, float] | None:
+        return None
+
+    def evidence(self, signal: Signal, now_s: float) -> Evidence:
+        return Evidence(now_s)

@@ -1,0 +1,146 @@
+"""`sre-space serve`: the always-on process. Answers HTTP at once; connects to GitHub in the background and keeps trying."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import FrameType
+
+import psutil
+import uvicorn
+
+from bot.adapters.clock import SystemClock
+from bot.agents.scout import Scout
+from bot.errors import Refused, Retry
+from bot.model import Event, Phase
+from bot.policy.load import load_directory
+from bot.policy.schema import Policies
+from bot.settings import Settings
+from bot.snapshot import Json, Snapshot
+from bot.telemetry.otlp import decode_traces
+from bot.texts import Links
+from bot.web.app import build_app
+from bot.web.feed import Feed
+from bot.web.parts import WebParts
+
+CLOUD_WAITING_S = 10.0
+SHUTDOWN_S = 3
+CONNECTIONS = 200  # each may hold an inflated body: a bound on memory
+
+
+class ScoutSink:
+    """OTLP bodies to Scout."""
+
+    def __init__(self, scout: Scout, clock: SystemClock) -> None:
+        self._scout = scout
+        self._clock = clock
+
+    def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
+        now_s = self._clock.now()
+        decoded = decode_traces(body, content_type, now_s)
+        self._scout.observe(decoded.spans, now_s)
+        return len(decoded.spans), decoded.rejected, decoded.reason
+
+
+class ControlPlane:
+    """What lives as long as the process: Scout, the feed, the loop. Nothing in it is needed to go on after a kill."""
+
+    def __init__(self, settings: Settings, policies: Policies) -> None:
+        self.settings = settings
+        self.policies = policies
+        self.clock = SystemClock()
+        self.feed = Feed(first_id=int(self.clock.now() * 1000))  # ids go on rising over a restart
+        self.scout = Scout(policies, self.clock, self.feed)
+        self.snapshot = Snapshot(policies, self.scout)
+        self.links = Links(settings.github_web_url, settings.repository)
+        self._woken = asyncio.Event()
+        self._process = psutil.Process()
+
+    def wake(self, reason: str) -> None:
+        self._woken.set()
+
+    def state(self) -> Json:
+        rss_mib = self._process.memory_info().rss / 1024 / 1024
+        profile = self.settings.profile
+        return self.snapshot.state(self.clock.now(), self.links, rss_mib=rss_mib, profile=profile, demo=self.settings.demo)
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        control = asyncio.create_task(self._control(), name="control")
+        try:
+            yield
+        finally:
+            control.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await control
+            self.feed.close()
+
+    async def _control(self) -> None:
+        """Connects, then reconciles until cancelled. A wrong token is told, and tried again: it may be mended on GitHub's side."""
+        while True:
+            try:
+                async with AsyncExitStack() as stack:
+                    await self._reconcile(stack)
+            except (Retry, Refused) as problem:
+                self._say(f"GitHub is out of reach: {problem}")
+                await self.clock.sleep(problem.after_s if isinstance(problem, Retry) else 30.0)
+
+    async def _reconcile(self, stack: AsyncExitStack) -> None:
+        await asyncio.sleep(0)  # the port is answered first; githubkit takes half a second to load
+        wiring = await asyncio.to_thread(importlib.import_module, "bot.wiring")
+        loops = await asyncio.to_thread(importlib.import_module, "bot.loop")
+        side = await wiring.open_github(self.settings, stack)
+        hands = wiring.build_hands(side, self.policies, self.scout, self.feed)
+        cloud = self.settings.profile == "cloud"
+        pace = loops.Pace(self.settings.tick_s, CLOUD_WAITING_S if cloud else self.settings.tick_s, self.settings.sweep_s)
+        self._say(f"watching {len(self.policies.objectives)} objective(s) of {self.settings.repository} as {side.bot}")
+        await loops.Loop(hands, pace, self.snapshot.watch, self._woken).run()
+
+    def _say(self, text: str) -> None:
+        self.feed.say(Event(self.clock.now(), "loop", Phase.OBSERVE, "", text))
+
+
+def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    parser = argparse.ArgumentParser(prog="sre-space serve", description=__doc__)
+    parser.parse_args(argv)
+    settings = Settings.from_env(env)
+    settings.require("github_token", "repository", "webhook_secret")
+    plane = ControlPlane(settings, load_directory(settings.policies_dir))
+    parts = WebParts(
+        settings=settings,
+        feed=plane.feed,
+        spans=ScoutSink(plane.scout, plane.clock),
+        wake=plane.wake,
+        snapshot=plane.state,
+        clock=plane.clock,
+        lifespan=plane.lifespan,
+        started_s=plane.clock.now(),
+    )
+    config = uvicorn.Config(
+        build_app(parts),
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level if settings.log_level != "info" else "warning",
+        access_log=False,
+        timeout_graceful_shutdown=SHUTDOWN_S,
+        server_header=False,
+        limit_concurrency=CONNECTIONS,
+    )
+    _Server(config, plane.feed).run()
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Ends the feed when the signal comes: its readers' connections would otherwise be waited for."""
+
+    def __init__(self, config: uvicorn.Config, feed: Feed) -> None:
+        super().__init__(config)
+        self._feed = feed
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._feed.close()
+        super().handle_exit(sig, frame)

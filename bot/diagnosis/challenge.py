@@ -1,0 +1,123 @@
+"""The challenge: a claim holds only if the evidence that it cites exists, shows something abnormal, and contains its figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from bot.diagnosis.candidate import Candidate
+from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
+from bot.diagnosis.edges import operation_excess, shift
+from bot.model import Claim, EdgeStat, ErrorGroup, SignalKind
+
+TOLERANCE = 0.06  # of a figure: people and models round
+ROUNDING = {"ms": 0.6, "share": 0.006, "times": 0.06}  # half of the last digit that we print ourselves
+ABNORMAL = 0.1  # an edge that got worse by less than this shows nothing
+
+_FIGURE = re.compile(r"(?<![\w.-])(\d+(?:\.\d+)?)\s?(ms|milliseconds|seconds|s|%|percent|times as|times longer|×|x)(?!\w)")
+_OF = re.compile(r"(?<![\w.-])(\d+) of (?:the )?(\d+)(?![\w.])")
+_UNITS = {"ms": "ms", "milliseconds": "ms", "s": "ms", "seconds": "ms", "%": "share", "percent": "share"}
+
+
+def challenge(case: Case, claims: Iterable[Claim]) -> tuple[Claim, ...]:
+    """The claims with `holds` set."""
+    return tuple(replace(claim, holds=_holds(case, claim)) for claim in claims)
+
+
+def supported(candidate: Candidate, claims: Iterable[Claim]) -> bool:
+    """Whether a claim that holds rests on evidence of this very suspect."""
+    return any(claim.holds and set(claim.evidence) & set(candidate.own) for claim in claims)
+
+
+def evidence_ids(case: Case) -> frozenset[str]:
+    """Everything that a claim may cite."""
+    evidence = case.evidence
+    ids = {edge.id for edge in evidence.edges} | {group.id for group in evidence.errors} | {mark.id for mark in evidence.deploys}
+    for trace in evidence.traces:
+        ids |= {trace.id, *(span.id for span in trace.spans)}
+    return frozenset(ids)
+
+
+def _holds(case: Case, claim: Claim) -> bool:
+    cited = set(claim.evidence)
+    if not cited or not cited <= evidence_ids(case) or not any(_abnormal(case, one) for one in cited):
+        return False
+    known = list(_figures(case, cited))
+    return all(any(_same(figure, other) for other in known) for figure in _stated(claim.text))
+
+
+def _abnormal(case: Case, evidence_id: str) -> bool:
+    """Whether this piece of evidence shows anything that was not so before."""
+    evidence, onset = case.evidence, onset_s(case.incident, case.evidence)
+    if any(shift(edge, case).worse >= ABNORMAL for edge in evidence.edges if edge.id == evidence_id):
+        return True
+    if any(is_new(group) for group in evidence.errors if group.id == evidence_id):
+        return True
+    if any(mark.first_seen_s <= onset + CLOCK_SLACK_S for mark in evidence.deploys if mark.id == evidence_id):
+        return True
+    return any(trace.bad and evidence_id in (trace.id, *(span.id for span in trace.spans)) for trace in evidence.traces)
+
+
+def _stated(text: str) -> Iterator[tuple[str, float]]:
+    for number, unit in _FIGURE.findall(text):
+        kind = _UNITS.get(unit, "times")
+        yield kind, float(number) * {"s": 1000.0, "seconds": 1000.0, "%": 0.01, "percent": 0.01}.get(unit, 1.0)
+    for part, whole in _OF.findall(text):
+        yield "count", float(part)
+        yield "count", float(whole)
+
+
+def _same(stated: tuple[str, float], known: tuple[str, float]) -> bool:
+    (kind, figure), (other_kind, other) = stated, known
+    if kind != other_kind:
+        return False
+    slack = ROUNDING.get(kind, 0.0)
+    if kind == "ms" and other >= 1000:
+        slack = 60.0
+    return abs(figure - other) <= max(slack, TOLERANCE * other if kind != "count" else 0.0)
+
+
+def _figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
+    """Every figure that the cited evidence (and the signal, which everybody knows) contains or yields."""
+    signal, evidence = case.incident.signal, case.evidence
+    for measured in (signal.before, signal.now):
+        yield from (("ms", value) for value in (measured.p50_ms, measured.p99_ms) if value is not None)
+        yield from (("count", float(n)) for n in (measured.requests, measured.errors, measured.slow))
+        yield "share", measured.error_ratio
+    yield "ms", signal.objective.p99_ms
+    yield "ms" if signal.kind is SignalKind.LATENCY else "share", operation_excess(case)
+    for edge in evidence.edges:
+        if edge.id in cited:
+            yield from _edge_figures(edge, case)
+    for group in evidence.errors:
+        if group.id in cited:
+            yield from (("count", float(n)) for n in (group.count, group.before_count))
+    for span in (s for t in evidence.traces for s in t.spans if s.id in cited or t.id in cited):
+        yield from (("ms", span.duration_ms), ("ms", span.offset_ms))
+    yield from _gaps(case, [group for group in evidence.errors if group.id in cited], cited)
+    bad = [t for t in evidence.traces if t.bad]
+    yield from (("count", float(n)) for n in range(len(bad) + 1))
+
+
+def _edge_figures(edge: EdgeStat, case: Case) -> Iterator[tuple[str, float]]:
+    times = (edge.before_p50_ms, edge.before_p99_ms, edge.now_p50_ms, edge.now_p99_ms, edge.self_ms)
+    yield from (("ms", value) for value in times if value is not None)
+    yield from (("count", float(n)) for n in (edge.before_requests, edge.before_errors, edge.now_requests, edge.now_errors))
+    for errors, requests in ((edge.before_errors, edge.before_requests), (edge.now_errors, edge.now_requests)):
+        if requests:
+            yield "share", errors / requests
+    for before, now in ((edge.before_p50_ms, edge.now_p50_ms), (edge.before_p99_ms, edge.now_p99_ms)):
+        if before and now is not None:
+            yield "times", now / before
+            yield "ms", now - before
+    one = shift(edge, case)
+    yield "share", one.explains
+
+
+def _gaps(case: Case, groups: list[ErrorGroup], cited: set[str]) -> Iterator[tuple[str, float]]:
+    """Milliseconds from a cited deploy to the first error, or to the first bad request."""
+    begins = [group.first_seen_s for group in groups] or [case.incident.signal.first_bad_s]
+    for mark in case.evidence.deploys:
+        if mark.id in cited:
+            yield from (("ms", max(0.0, begin - mark.first_seen_s) * 1000) for begin in begins)

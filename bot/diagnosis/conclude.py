@@ -1,0 +1,82 @@
+"""From candidates to a diagnosis: confidence, remedy and the verdict `culprit`, `no-culprit` or `inconclusive`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from bot.diagnosis.candidate import Candidate
+from bot.diagnosis.case import Case, is_new
+from bot.diagnosis.confidence import measures_of, weigh
+from bot.diagnosis.localise import Localisation, signature_of
+from bot.diagnosis.plain import plain
+from bot.diagnosis.remedies import propose_remedy
+from bot.model import Claim, Diagnosis
+from bot.policy.schema import Policies
+
+MORE_LIKELY_THAN_NOT = 0.5  # below this, naming a culprit would mislead
+MAX_SUSPECTS = 5
+
+
+def conclude(
+    case: Case,
+    localisation: Localisation,
+    ranked: tuple[Candidate, ...],
+    claims: tuple[Claim, ...],
+    policies: Policies,
+    *,
+    reasoner: str,
+    disagreement: str = "",
+) -> Diagnosis:
+    """Brain's diagnosis. `ranked` are the candidates that survived the challenge, best first."""
+    recalled = tuple(post_mortem.issue for post_mortem, _ in case.recalled)
+    if not ranked:
+        return _without_culprit(localisation, claims, recalled, reasoner, case)
+    first = ranked[0]
+    remedy = propose_remedy(case, first.suspect, policies)
+    features, confidence = weigh(
+        first.suspect.kind, measures_of(first, remedy_ready=remedy is not None, disagreement=disagreement), policies
+    )
+    sure_enough = confidence >= MORE_LIKELY_THAN_NOT
+    return Diagnosis(
+        verdict="culprit" if sure_enough else "inconclusive",
+        cause=first.cause if sure_enough else f"Not certain enough to name a culprit. Most likely: {first.cause}",
+        suspects=tuple(candidate.suspect for candidate in ranked[:MAX_SUSPECTS]),
+        claims=claims,
+        features=features,
+        confidence=confidence,
+        answered_by="brain",
+        signature=signature_of(case, first) if sure_enough else "",
+        remedy=remedy if sure_enough else None,
+        recalled=recalled,
+        reasoner=reasoner,
+    )
+
+
+def _without_culprit(
+    localisation: Localisation, claims: tuple[Claim, ...], recalled: tuple[int, ...], reasoner: str, case: Case
+) -> Diagnosis:
+    operation = plain(f"{case.incident.signal.operation} of {case.incident.signal.service}")
+    verdict: Literal["no-culprit", "inconclusive"] = "inconclusive"
+    if not localisation.comparable:
+        cause = f"There are no figures of {operation} from before the incident, so there is nothing to compare with."
+    elif localisation.candidates:
+        cause = f"No explanation of what happened to {operation} stood up to the evidence."
+    elif any(group.frames and is_new(group) for group in case.evidence.errors):
+        cause = f"{operation} fails with exceptions that were not there before, but no known change touches their code."
+    elif "calls" not in localisation.looked_at and "exceptions" not in localisation.looked_at:
+        cause = f"{operation} got worse, but the telemetry shows neither its calls nor its exceptions."
+    else:
+        verdict = "no-culprit"
+        cause = f"{operation} got worse, but none of the {' and '.join(localisation.looked_at)} that we see can have caused it."
+    return Diagnosis(
+        verdict=verdict,
+        cause=cause,
+        suspects=(),
+        claims=claims,
+        features=(),
+        confidence=0.0,
+        answered_by="brain",
+        signature="",
+        recalled=recalled,
+        reasoner=reasoner,
+    )

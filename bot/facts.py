@@ -1,0 +1,89 @@
+"""All that `decide` may look at: one incident as GitHub and telemetry show it at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.forge import Issue, Pull, WorkflowRun
+from bot.model import (
+    AttemptRecord,
+    CommandRecord,
+    DiagnosisRecord,
+    EscalationRecord,
+    Health,
+    IncidentRecord,
+    Measurement,
+    OutcomeKind,
+    OutcomeRecord,
+    PostMortem,
+    Signal,
+    VerdictRecord,
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A slash command that nobody has answered yet."""
+
+    comment_id: int
+    number: int  # the issue or pull request that it stands under
+    verb: str
+    argument: str
+    by: str
+    suggestion: str = ""  # for an unknown verb
+
+
+@dataclass(frozen=True)
+class PullFacts:
+    """One pull request of ours (a fix or its undo)."""
+
+    pull: Pull
+    ours: bool  # False: a person has pushed to the branch, so it is theirs
+    gate_run: WorkflowRun | None  # the newest guardrail run, found by workflow path and head SHA
+    verdict: VerdictRecord | None  # the newest one for the head SHA
+    approval: CommandRecord | None  # the newest accepted approve/deny for the head SHA
+    approval_s: float  # when it was answered; 0.0 when there is none
+    verdict_s: float  # when the verdict was written; 0.0 when there is none
+    healthy_noticed: bool  # we have said «healthy again before the merge»
+    verified: tuple[OutcomeKind, str, Measurement | None] | None = None  # the Verifier's finding, once merged
+    serving_s: float | None = None  # since when the merge commit, or a descendant, answers
+
+
+@dataclass(frozen=True)
+class Attempt:
+    number: int
+    record: AttemptRecord
+    started_s: float
+    runs: tuple[WorkflowRun, ...]  # diagnosis runs, newest first
+    diagnosis: DiagnosisRecord | None
+    branch_sha: str | None
+    pull: PullFacts | None
+    outcome: OutcomeRecord | None
+    undo_branch_sha: str | None
+    undo: PullFacts | None
+    undo_outcome: OutcomeRecord | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    fingerprint: str
+    now_s: float
+    signal: Signal | None  # the objective is broken now
+    health: Health
+    quiet: bool  # measured healthy for the whole of autonomy.recurrence_s
+    issue: Issue | None  # the incident that this pass is about
+    incident: IncidentRecord | None
+    duplicates: tuple[int, ...]  # younger open issues of the same incident
+    refused: bool  # a person closed the last incident unhealed and it has not been healthy since
+    held: bool
+    asked: tuple[Asked, ...]
+    attempts: tuple[Attempt, ...]
+    counted: int  # attempts since the last accepted retry
+    escalation: EscalationRecord | None  # the newest one that no retry has voided
+    healed: bool  # some attempt ended healed, or the incident was closed as gone
+    post_mortem: PostMortem | None
+    lessons: int  # curator runs for this incident so far
+    open_pulls: int  # of ours, over all incidents
+    pulls_last_hour: int
+    default_branch: str
+    confidence_above: float = 0.0  # of the policy in force: what texts compare with

@@ -1,0 +1,116 @@
+"""The reconcile loop: observe, decide, perform, look again; one incident at a time, at its own pace.
+
+Events only wake it and carry nothing that is relied on; a sweep finds what was missed. Errors rise to here, where retrying is decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.decide import Step, Wait, decide
+from bot.ensure import incidents
+from bot.errors import Conflict, Refused, Retry
+from bot.facts import Facts
+from bot.model import Event, Phase
+from bot.observe import fingerprint_of, observe
+from bot.perform import Hands, perform, refresh_status
+
+STEPS_A_PASS = 25  # more than any incident needs without waiting for somebody: past it, other incidents get their turn
+RECENTLY_CLOSED_S = 3600.0  # how far back a sweep looks for closed incidents without a lesson
+
+Watcher = Callable[[Facts, Step], None]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often to look. Waiting incidents cost GitHub calls, so the cloud looks less often than the laptop."""
+
+    tick_s: float  # telemetry alone
+    waiting_s: float  # an incident that waits for somebody
+    sweep_s: float  # everything, events or not
+
+
+async def reconcile(fp: str, h: Hands, watch: Watcher | None = None) -> Step:
+    """Steps until the incident waits for somebody; returns the last step. Raises Retry or Refused."""
+    step: Step = Wait("not looked yet")
+    for _ in range(STEPS_A_PASS):
+        facts = await observe(h.eyes, fp, h.clock.now())
+        step = decide(facts, h.eyes.policies.autonomy)
+        if watch is not None:
+            watch(facts, step)
+        if isinstance(step, Wait):
+            await refresh_status(facts, h)
+            return step
+        try:
+            await perform(step, facts, h)
+        except Conflict:
+            await h.clock.sleep(0.05)  # the world moved: look again
+    return step
+
+
+class Loop:
+    """Decides when to look at which incident. Whoever has news sets `woken`: look at everything soon."""
+
+    def __init__(self, hands: Hands, pace: Pace, watch: Watcher | None, woken: asyncio.Event) -> None:
+        self._hands = hands
+        self._pace = pace
+        self._watch = watch
+        self._woken = woken
+        self._retry_at: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        clock = self._hands.clock
+        next_sweep_s = next_look_s = 0.0
+        while True:
+            now_s = clock.now()
+            sweeping = self._woken.is_set() or now_s >= next_sweep_s
+            broken = {fingerprint_of(s) for s in self._hands.eyes.telemetry.signals(now_s)}
+            if sweeping or broken or now_s >= next_look_s:
+                self._woken.clear()
+                if sweeping:
+                    next_sweep_s = now_s + self._pace.sweep_s
+                await self._look(broken, deep=sweeping)
+                next_look_s = clock.now() + self._pace.waiting_s
+            delay_s = self._pace.waiting_s if broken else self._pace.tick_s
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), delay_s)
+
+    async def _look(self, broken: set[str], *, deep: bool) -> None:
+        """One pass over all incidents that want a look. A failing one does not stop the others."""
+        try:
+            wanted = await self._wanted(broken, deep)
+        except (Retry, Refused) as problem:
+            self._complain("the sweep", problem)
+            await self._hands.clock.sleep(problem.after_s if isinstance(problem, Retry) else self._pace.waiting_s)
+            return
+        for fp in wanted:
+            if self._retry_at.get(fp, 0.0) > self._hands.clock.now():
+                continue
+            try:
+                await reconcile(fp, self._hands, self._watch)
+            except (Retry, Refused) as problem:
+                failures = self._failures[fp] = self._failures.get(fp, 0) + 1
+                delay_s = problem.after_s if isinstance(problem, Retry) else self._pace.waiting_s
+                self._retry_at[fp] = self._hands.clock.now() + delay_s * 2 ** min(failures - 1, 6)
+                self._complain(fp, problem)
+            else:
+                self._failures.pop(fp, None)
+                self._retry_at.pop(fp, None)
+
+    async def _wanted(self, broken: set[str], deep: bool) -> list[str]:
+        eyes = self._hands.eyes
+        found = [record.fingerprint for _, record in await incidents(eyes.forge, eyes.keyring, eyes.bot)]
+        if deep:
+            closed = await incidents(eyes.forge, eyes.keyring, eyes.bot, "closed")
+            young = self._hands.clock.now() - RECENTLY_CLOSED_S
+            found += [record.fingerprint for issue, record in closed if (issue.closed_s or 0.0) > young]
+        return list(dict.fromkeys([*found, *sorted(broken)]))
+
+    def _complain(self, where: str, problem: Exception) -> None:
+        text = f"could not finish with {where}: {problem}"
+        self._hands.sink.say(Event(self._hands.clock.now(), "loop", Phase.OBSERVE, where, text))

@@ -1,0 +1,188 @@
+"""Reads `policies/*.yaml` into `Policies`, strictly: what is unknown, missing, doubled or out of range is refused by file, line and key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+
+from bot.errors import Refused
+from bot.model import Objective
+from bot.policy.checks import CHECKS, CORE
+from bot.policy.paths import matches
+from bot.policy.schema import Autonomy, BoundDependency, ConfidenceModel, Policies, Rule, ServiceSpec
+from bot.policy.strict_yaml import Entry, parse
+
+FOLDER = "policies"
+NAMES = ("slo", "services", "known", "autonomy", "confidence", "guardrail")
+CONFIDENCE_KINDS = ("dependency", "change", "remembered")
+_FILE_LIMIT = 256 * 1024
+
+
+def file_of(name: str) -> str:
+    """The path of a policy file in the repository: `policies/slo.yaml` for `slo`."""
+    return f"{FOLDER}/{name}.yaml"
+
+
+def load_policies(read: Callable[[str], str | None]) -> Policies:
+    """Policies from texts. `read` gets a path in the repository (`policies/slo.yaml`) and gives its text, None when there is none.
+
+    Raises Refused `policies/slo.yaml:LINE: key: what is wrong` for the first thing that is wrong.
+    """
+    texts = {}
+    for name in NAMES:
+        text = read(file_of(name))
+        if text is None:
+            raise Refused(f"{file_of(name)}:1: the file is missing; all of {', '.join(NAMES)} are needed")
+        if len(text) > _FILE_LIMIT:
+            raise Refused(f"{file_of(name)}:1: larger than {_FILE_LIMIT // 1024} KiB")
+        texts[name] = text
+    tops = {name: parse(file_of(name), text) for name, text in texts.items()}
+    services = _services(tops["services"])
+    return Policies(
+        objectives=_objectives(tops["slo"], {s.name for s in services}),
+        services=services,
+        bound_dependency=_bound_dependency(tops["known"]),
+        autonomy=_autonomy(tops["autonomy"]),
+        confidence=_confidence(tops["confidence"]),
+        rules=_rules(tops["guardrail"]),
+        sha=_sha(texts),
+    )
+
+
+def load_directory(path: Path) -> Policies:
+    """Policies from the files of a folder (`policies/` of a checkout). Raises Refused like `load_policies`, also when one is not UTF-8."""
+
+    def read(name: str) -> str | None:
+        file = path / Path(name).name
+        try:
+            return file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as problem:
+            raise Refused(f"{name}:1: can't be read: {problem}") from problem
+
+    return load_policies(read)
+
+
+def _sha(texts: Mapping[str, str]) -> str:
+    """Over names and texts with their lengths, so that no text can pass for another's."""
+    digest = sha256()
+    for name in sorted(texts):
+        raw = texts[name].encode()
+        digest.update(f"{file_of(name)}\0{len(raw)}\0".encode() + raw)
+    return digest.hexdigest()
+
+
+def _objectives(top: Entry, services: set[str]) -> tuple[Objective, ...]:
+    found: dict[tuple[str, str], Objective] = {}
+    for item in top.mapping(["objectives"])["objectives"].items(at_least=1):
+        keys = item.mapping([f.name for f in fields(Objective)])
+        service, operation = keys["service"].text(), keys["operation"].text()
+        if service not in services:
+            raise keys["service"].refused(f"{service!r} is not in {file_of('services')}")
+        if (service, operation) in found:
+            raise item.refused(f"a second objective for {operation!r} of {service!r}")
+        found[service, operation] = Objective(
+            service=service,
+            operation=operation,
+            p99_ms=keys["p99_ms"].number(0, exclusive=True),
+            error_ratio=keys["error_ratio"].number(0, 1),
+            window_s=keys["window_s"].number(1, 86_400),
+            min_requests=keys["min_requests"].whole(1),
+            min_bad=keys["min_bad"].whole(1),
+        )
+    return tuple(found.values())
+
+
+def _services(top: Entry) -> tuple[ServiceSpec, ...]:
+    found: dict[str, ServiceSpec] = {}
+    for item in top.mapping(["services"])["services"].items(at_least=1):
+        keys = item.mapping(["name", "paths"], ["manifest", "dependency_key"])
+        name = keys["name"].text()
+        if name in found:
+            raise keys["name"].refused(f"a second service {name!r}")
+        spec = ServiceSpec(name, keys["paths"].texts())
+        if "manifest" in keys:
+            manifest = keys["manifest"].text()
+            if not any(matches(manifest, pattern) for pattern in spec.paths):
+                raise keys["manifest"].refused(f"{manifest!r} is under none of the service's paths")
+            spec = ServiceSpec(name, spec.paths, manifest)
+        if "dependency_key" in keys:
+            key = keys["dependency_key"].text()
+            if key.count("{name}") != 1:
+                raise keys["dependency_key"].refused("expected {name} exactly once, where the dependency's name goes")
+            spec = ServiceSpec(name, spec.paths, spec.manifest, key)
+        found[name] = spec
+    return tuple(found.values())
+
+
+def _bound_dependency(top: Entry) -> BoundDependency:
+    keys = top.mapping(["bound-dependency"])["bound-dependency"].mapping([f.name for f in fields(BoundDependency)])
+    return BoundDependency(
+        times_normal_p99=keys["times_normal_p99"].number(1, 1000),
+        at_most_share_of_objective=keys["at_most_share_of_objective"].number(0, 1, exclusive=True),
+        at_least_s=keys["at_least_s"].number(0, 3600, exclusive=True),
+        timeout_field=keys["timeout_field"].text(),
+        settings=tuple((name, entry.scalar()) for name, entry in keys["settings"].entries()),
+    )
+
+
+_WHOLE = MappingProxyType(
+    {"attempts": 1, "runs_per_attempt": 1, "verify_min_requests": 1, "open_pulls": 1, "pulls_per_hour": 1}
+)  # at least
+
+
+def _autonomy(top: Entry) -> Autonomy:
+    keys = top.mapping([f.name for f in fields(Autonomy)])
+    whole = {name: keys[name].whole(low, 10_000) for name, low in _WHOLE.items()}
+    ratio = {"confidence_above": keys["confidence_above"].number(0, 1)}
+    seconds = {name: entry.number(0, 7 * 86_400) for name, entry in keys.items() if name.endswith("_s")}
+    if seconds["verify_max_s"] < seconds["verify_min_s"]:
+        raise keys["verify_max_s"].refused("less than verify_min_s")
+    return Autonomy(**whole, **ratio, **seconds)  # type: ignore[arg-type]  # the three tables name every field, see the test
+
+
+def _confidence(top: Entry) -> tuple[tuple[str, ConfidenceModel], ...]:
+    found = []
+    for kind, entry in top.mapping(["confidence"])["confidence"].mapping(CONFIDENCE_KINDS).items():
+        keys = entry.mapping(["bias", "weights"])
+        weights = tuple((name, weight.number(-50, 50)) for name, weight in keys["weights"].entries())
+        if not weights:
+            raise keys["weights"].refused("expected at least one feature")
+        found.append((kind, ConfidenceModel(keys["bias"].number(-50, 50), weights)))
+    return tuple(found)
+
+
+def _rules(top: Entry) -> tuple[Rule, ...]:
+    found: dict[str, Rule] = {}
+    rules = top.mapping(["rules"])["rules"]
+    for item in rules.items(at_least=1):
+        rule = _rule(item)
+        if rule.id in found:
+            raise item.refused(f"a second rule {rule.id!r} (first on line {found[rule.id].line})")
+        found[rule.id] = rule
+    for check in CORE:
+        if not any(rule.check == check for rule in found.values()):
+            raise rules.refused(
+                f"no rule has the check {check!r}, without which the others mean nothing; put it back with `otherwise: deny`"
+            )
+    return tuple(found.values())
+
+
+def _rule(item: Entry) -> Rule:
+    given = dict(item.entries())
+    if "check" not in given:
+        raise item.refused("missing key 'check'")
+    check = given["check"].one_of(CHECKS)
+    parameters = CHECKS[check].parameters
+    keys = item.mapping(["id", "check", "otherwise", "why", *parameters])
+    otherwise = keys["otherwise"].one_of(["deny", "ask"])
+    if check in CORE and otherwise != "deny":
+        raise keys["otherwise"].refused(f"the check {check!r} can only deny")
+    values: list[tuple[str, object]] = []
+    for name, kind in parameters.items():
+        values.append((name, keys[name].texts() if kind == "texts" else keys[name].whole(0)))
+    return Rule(keys["id"].text(), check, otherwise, tuple(values), keys["why"].text(), item.line)

@@ -1,0 +1,92 @@
+"""The policies as nouns: every limit, threshold and weight that people may change, each in one place.
+
+Read from `policies/*.yaml` by `bot/policy/load.py`, which refuses unknown keys, wrong types and missing files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.model import Objective
+
+
+@dataclass(frozen=True)
+class ServiceSpec:
+    """policies/services.yaml: all that the bot knows of a service."""
+
+    name: str  # its service.name in telemetry
+    paths: tuple[str, ...]  # globs (** crosses folders) of the files that it is built from
+    manifest: str = ""  # the YAML file that bounds its dependencies; "" when it has none
+    dependency_key: str = "dependencies.{name}"  # where in the manifest a dependency's settings stand
+
+
+@dataclass(frozen=True)
+class BoundDependency:
+    """policies/known.yaml, remedy `bound-dependency`: how a dependency that hangs is bounded."""
+
+    times_normal_p99: float  # time-out = this × the edge's normal p99 …
+    at_most_share_of_objective: float  # … but at most this share of the operation's p99 objective …
+    at_least_s: float  # … and at least this
+    timeout_field: str  # "timeout_s", below the dependency's key
+    settings: tuple[
+        tuple[str, str], ...
+    ]  # further fields to set: ("breaker.enabled", "true"), ("fallback", "omit"); values are YAML scalars
+
+
+@dataclass(frozen=True)
+class Autonomy:
+    """policies/autonomy.yaml: how far the bot goes by itself, and how long it waits."""
+
+    confidence_above: float  # an autonomous fix needs more than this
+    attempts: int
+    runs_per_attempt: int  # diagnosis runs of one attempt (a crash, a dead model)
+    run_timeout_s: float  # a diagnosis run that takes longer counts as dead
+    judge_timeout_s: float  # no guardrail run after this: a person is called
+    deploy_timeout_s: float  # merged but not serving after this: error
+    verify_min_requests: int
+    verify_min_s: float
+    verify_max_s: float  # no answer after this: inconclusive
+    open_pulls: int  # caps over all incidents
+    pulls_per_hour: int
+    recurrence_s: float  # healthy for this long without any attempt: the incident is closed as gone by itself
+    learn_after_s: float  # closed this long without a post-mortem: the curator is started once more
+
+
+@dataclass(frozen=True)
+class ConfidenceModel:
+    """policies/confidence.yaml: a logistic model over named features for each kind of answer. Weights are log-odds."""
+
+    bias: float
+    weights: tuple[tuple[str, float], ...]  # in the order of the file
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of policies/guardrail.yaml, as written. `check` is one of bot/policy/checks.py's table."""
+
+    id: str
+    check: str
+    otherwise: str  # deny | ask: what the rule says when its check does not hold
+    values: tuple[tuple[str, object], ...]  # the check's own parameters
+    why: str
+    line: int  # in the file, for the verdict's `where`
+
+
+@dataclass(frozen=True)
+class Policies:
+    objectives: tuple[Objective, ...]
+    services: tuple[ServiceSpec, ...]
+    bound_dependency: BoundDependency
+    autonomy: Autonomy
+    confidence: tuple[tuple[str, ConfidenceModel], ...]  # "dependency", "change", "remembered"
+    rules: tuple[Rule, ...]
+    sha: str  # sha256 of all files' text: what a verdict was judged by
+
+    def objective(self, service: str, operation: str) -> Objective | None:
+        return next((o for o in self.objectives if (o.service, o.operation) == (service, operation)), None)
+
+    def service(self, name: str) -> ServiceSpec | None:
+        return next((s for s in self.services if s.name == name), None)
+
+    def confidence_model(self, kind: str) -> ConfidenceModel:
+        return dict(self.confidence)[kind]

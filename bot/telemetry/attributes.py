@@ -1,0 +1,134 @@
+"""From OTLP attributes, however they were encoded, to a `Span`: which keys count, how long values may be, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bot.telemetry import limits
+from bot.telemetry.span import Kind, Span, SpanException
+
+Scalar = str | int | float | bool
+Attributes = Mapping[str, Scalar]
+
+# The stable key first, then the names it had before HTTP's semantic conventions became stable.
+METHOD: Final = ("http.request.method", "http.method")
+STATUS: Final = ("http.response.status_code", "http.status_code")
+ADDRESS: Final = ("server.address", "net.peer.name")
+PORT: Final = ("server.port", "net.peer.port")
+COMMIT: Final = ("vcs.ref.head.revision", "service.version")
+SPAN_KEYS: Final = frozenset({*METHOD, *STATUS, *ADDRESS, *PORT, "http.route", "error.type", "peer.service"})
+RESOURCE_KEYS: Final = frozenset({*COMMIT, "service.name"})
+EXCEPTION_KEYS: Final = frozenset({"exception.type", "exception.message", "exception.stacktrace"})
+KINDS: Final[tuple[Kind, ...]] = ("internal", "internal", "server", "client", "producer", "consumer")  # by OTLP's enum; 0 is unspecified
+STATUS_ERROR: Final = 2
+HTTP_SERVER_ERROR: Final = 500
+HTTP_LAST: Final = 599
+TRACE_ID_BYTES: Final = 16
+SPAN_ID_BYTES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class RawSpan:
+    """A span as both encodings give it. Times in nanoseconds; attributes hold only the keys above."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    name: str
+    kind: int
+    start_ns: int
+    end_ns: int
+    status: int
+    attributes: Attributes
+    exception: Attributes | None
+
+
+def text(attributes: Attributes, keys: tuple[str, ...], limit: int = limits.NAME_CHARS) -> str:
+    """The first of `keys` that is there, as bounded text without control characters; "" when none is."""
+    for key in keys:
+        if key in attributes:
+            return clean(str(attributes[key]), limit)
+    return ""
+
+
+def clean(value: str, limit: int) -> str:
+    """At most `limit` printable characters; anything else becomes a space."""
+    value = value[:limit]
+    return value if value.isprintable() else "".join(c if c.isprintable() else " " for c in value)
+
+
+def number(attributes: Attributes, keys: tuple[str, ...]) -> int | None:
+    """The first of `keys` that is a whole number, also when it was sent as text."""
+    for key in keys:
+        value = attributes.get(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len("65535"):
+            return int(value)
+    return None
+
+
+def refusal(raw: RawSpan, service: str, now_s: float) -> str | None:
+    """Why a span cannot be used; None when it can."""
+    if not service:
+        return "no service.name in the resource"
+    if len(raw.trace_id) != TRACE_ID_BYTES or not any(raw.trace_id) or len(raw.span_id) != SPAN_ID_BYTES or not any(raw.span_id):
+        return "trace id or span id missing or malformed"
+    if len(raw.parent_id) not in (0, SPAN_ID_BYTES):
+        return "parent span id malformed"
+    if raw.end_ns < raw.start_ns:
+        return "negative duration"
+    if not now_s - limits.CLOCK_BEHIND_S <= raw.start_ns / 1e9 <= now_s + limits.CLOCK_AHEAD_S:
+        return "start time is hours off"
+    if raw.end_ns / 1e9 > now_s + limits.CLOCK_AHEAD_S:
+        return "end time is hours off"
+    return None
+
+
+def build_span(raw: RawSpan, service: str, commit: str) -> Span:
+    """The `Span` of an acceptable raw span."""
+    kind = KINDS[raw.kind] if 0 <= raw.kind < len(KINDS) else "internal"
+    name = clean(raw.name, limits.NAME_CHARS)
+    method, route = text(raw.attributes, METHOD), text(raw.attributes, ("http.route",))
+    status_code = number(raw.attributes, STATUS)
+    if status_code is not None and not 0 < status_code <= HTTP_LAST:
+        status_code = None
+    exception = build_exception(raw.exception) if raw.exception is not None else None
+    error = raw.status == STATUS_ERROR or (status_code is not None and status_code >= HTTP_SERVER_ERROR)
+    error_type = text(raw.attributes, ("error.type",))
+    if error and not error_type:
+        error_type = exception.type if exception else str(status_code) if status_code and status_code >= HTTP_SERVER_ERROR else ""
+    calls = kind in ("client", "producer")
+    return Span(
+        trace_id=raw.trace_id,
+        span_id=raw.span_id,
+        parent_id=raw.parent_id if any(raw.parent_id) else b"",
+        service=service,
+        name=name,
+        operation=f"{method} {route}" if kind == "server" and method and route else name,
+        kind=kind,
+        start_s=raw.start_ns / 1e9,
+        end_s=raw.end_ns / 1e9,
+        status_code=status_code,
+        error=error,
+        error_type=error_type,
+        peer_service=text(raw.attributes, ("peer.service",)) if calls else "",
+        server_address=text(raw.attributes, ADDRESS) if calls else "",
+        server_port=number(raw.attributes, PORT) if calls else None,
+        exception=exception,
+        commit=commit,
+    )
+
+
+def build_exception(attributes: Attributes) -> SpanException:
+    stack = str(attributes.get("exception.stacktrace", ""))
+    if len(stack) > limits.STACKTRACE_CHARS:
+        tail = limits.STACKTRACE_CHARS - limits.STACKTRACE_HEAD_CHARS
+        stack = f"{stack[: limits.STACKTRACE_HEAD_CHARS]}\n…\n{stack[-tail:]}"
+    return SpanException(
+        type=text(attributes, ("exception.type",)),
+        message=str(attributes.get("exception.message", ""))[: limits.MESSAGE_CHARS],
+        stacktrace=stack,
+    )

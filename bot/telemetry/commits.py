@@ -1,0 +1,83 @@
+"""Which commit each service answers with, and since when: deploys as the resource attributes of server spans show them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.telemetry import limits
+from bot.telemetry.span import Span
+
+LATELY_S = 30.0  # a service that has not answered for this long is not known to serve anything
+
+
+@dataclass(slots=True)
+class Reign:
+    """One commit's time as the newest of its service. Starts of its first and last request, end of its last one."""
+
+    commit: str
+    first_s: float
+    last_start_s: float
+    last_s: float
+    again_s: float | None = None  # first request since the newer commit fell silent: the start of a roll-back, if it stays silent
+
+
+class Commits:
+    """Reigns per service, oldest first. A roll-back to an earlier commit is a new reign once the newer one was silent for LATELY_S."""
+
+    def __init__(self) -> None:
+        self._reigns: dict[str, list[Reign]] = {}
+
+    def observe(self, span: Span) -> None:
+        if span.kind != "server" or not span.commit:
+            return
+        reigns = self._reigns.get(span.service)
+        if reigns is None:
+            if len(self._reigns) >= limits.SERVICES:
+                del self._reigns[min(self._reigns, key=lambda name: self._reigns[name][-1].last_s)]
+            reigns = self._reigns[span.service] = []
+        if reigns and reigns[-1].commit == span.commit:
+            _extend(reigns[-1], span)
+            return
+        earlier = next((reign for reign in reversed(reigns) if reign.commit == span.commit), None)
+        if earlier is None:
+            reigns.append(Reign(span.commit, span.start_s, span.start_s, span.end_s))
+            reigns.sort(key=lambda reign: reign.first_s)
+            del reigns[: -limits.COMMITS_PER_SERVICE]
+        else:
+            _extend(earlier, span)
+            self._notice_rollback(reigns, earlier, span)
+
+    def _notice_rollback(self, reigns: list[Reign], earlier: Reign, span: Span) -> None:
+        newest = reigns[-1]
+        if span.start_s <= newest.last_start_s:
+            return
+        if earlier.again_s is None or earlier.again_s <= newest.last_start_s:
+            earlier.again_s = span.start_s
+        if span.start_s - newest.last_start_s > LATELY_S:
+            reigns.append(Reign(earlier.commit, earlier.again_s, span.start_s, span.end_s))
+            earlier.again_s = None
+            del reigns[: -limits.COMMITS_PER_SERVICE]
+
+    def serving(self, service: str, now_s: float) -> tuple[str, float] | None:
+        """The newest commit that answered within LATELY_S, and the start of its first request; None when none did."""
+        for reign in reversed(self._reigns.get(service, ())):
+            if reign.last_s >= now_s - LATELY_S:
+                return reign.commit, reign.first_s
+        return None
+
+    def since(self, start_s: float) -> list[tuple[str, str, str, float]]:
+        """(service, commit, previous commit or "", first request) of all reigns that began at or after `start_s`, oldest first."""
+        found = []
+        for service, reigns in self._reigns.items():
+            previous = ""
+            for reign in reigns:
+                if reign.first_s >= start_s:
+                    found.append((service, reign.commit, previous, reign.first_s))
+                previous = reign.commit
+        return sorted(found, key=lambda item: item[3])
+
+
+def _extend(reign: Reign, span: Span) -> None:
+    reign.first_s = min(reign.first_s, span.start_s)
+    reign.last_start_s = max(reign.last_start_s, span.start_s)
+    reign.last_s = max(reign.last_s, span.end_s)

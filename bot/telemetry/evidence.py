@@ -1,0 +1,185 @@
+"""The evidence of a signal, from the stored spans: exemplars, edges, exceptions, deploys, a chart; bounded, redacted, reproducible."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from bot.codec import to_json
+from bot.model import DeployMark, Evidence, Signal, SignalKind, TraceView
+from bot.policy.schema import ServiceSpec
+from bot.telemetry import limits
+from bot.telemetry.attributes import clean
+from bot.telemetry.edges import add_unfinished, edges
+from bot.telemetry.exemplars import Viewer, choose
+from bot.telemetry.failures import error_groups
+from bot.telemetry.frames import path_prefixes
+from bot.telemetry.redact import redact
+from bot.telemetry.span import Span
+from bot.telemetry.store import SpanStore, Trace
+from bot.telemetry.unfinished import Habits, unfinished
+from bot.telemetry.windows import quantile
+
+BEFORE_S = 600.0  # how far back the healthy past reaches
+DEPLOYS_S = 1_800.0
+CHART_BEFORE_S = 120.0
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The operation's traces, told apart."""
+
+    entries: tuple[tuple[Trace, Span], ...]  # with its finished server span
+    hanging: tuple[Trace, ...]
+    bad: tuple[Trace, ...]  # since the first bad request, hanging ones included
+    before: tuple[Trace, ...]
+
+    @property
+    def services(self) -> set[str]:
+        traces = [*self.bad, *self.before]
+        return {span.service for trace in traces for span in trace.spans.values()}
+
+
+def gather(store: SpanStore, signal: Signal, services: Iterable[ServiceSpec], hanging: Sequence[Trace], now_s: float) -> Evidence:
+    """What the store shows about `signal`, at most limits.EVIDENCE_CHARS of JSON. `hanging`: traces whose request has not ended."""
+    first_bad_s = signal.first_bad_s
+    is_bad = bad_of(signal)
+    scene = set_scene(store, signal, is_bad, hanging)
+    before_s, bad_s = (first_bad_s - BEFORE_S, first_bad_s), (first_bad_s, now_s + 1.0)
+    entry = (signal.service, signal.operation)
+    habits = Habits(scene.before, store.peers)
+    open_traces = [(trace, unfinished(trace, habits, store.peers, entry)) for trace in hanging[-limits.HANGING :]]
+    found = edges(store, scene.services, before_s, bad_s)
+    for _, missing in open_traces:
+        add_unfinished(found, missing, now_s)
+    viewer = Viewer(store.peers, entry, shown, now_s)
+    evidence = Evidence(
+        taken_s=round(now_s, 3),
+        traces=tuple(viewer.view(exemplar) for exemplar in choose(scene.entries, is_bad, open_traces, first_bad_s)),
+        edges=tuple(edge.stat(i, shown) for i, edge in enumerate(found, 1)),
+        errors=error_groups(scene.bad, scene.before, path_prefixes(services), shown, shown_message),
+        deploys=_deploys(store, scene.services, now_s),
+        series=_series(scene, signal, now_s),
+    )
+    return bounded(evidence)
+
+
+def bad_of(signal: Signal) -> Callable[[Span], bool]:
+    """Whether a finished request broke what the signal is about."""
+    if signal.kind is SignalKind.ERRORS:
+        return lambda span: span.error
+    return lambda span: span.duration_ms > signal.objective.p99_ms
+
+
+def set_scene(store: SpanStore, signal: Signal, is_bad: Callable[[Span], bool], hanging: Sequence[Trace]) -> Scene:
+    entries = tuple(
+        (trace, span)
+        for trace, span in store.spans()
+        if span.kind == "server" and span.service == signal.service and span.operation == signal.operation
+    )
+    bad = [trace for trace, span in entries if span.start_s >= signal.first_bad_s and is_bad(span)]
+    before_s = signal.first_bad_s - BEFORE_S
+    before = [trace for trace, span in entries if before_s < span.end_s <= signal.first_bad_s]
+    return Scene(entries, tuple(hanging), (*bad, *hanging), tuple(before))
+
+
+def shown(name: str) -> str:
+    """A name as evidence may show it."""
+    return clean(redact(name), limits.VIEW_CHARS)
+
+
+def shown_message(text: str) -> str:
+    return clean(redact(text), limits.VIEW_MESSAGE_CHARS)
+
+
+def _deploys(store: SpanStore, services: set[str], now_s: float) -> tuple[DeployMark, ...]:
+    marks = [mark for mark in store.commits.since(now_s - DEPLOYS_S) if mark[0] in services][-limits.DEPLOYS :]
+    return tuple(
+        DeployMark(f"d{i}", shown(service), shown(commit), shown(previous), round(first_s, 3))
+        for i, (service, commit, previous, first_s) in enumerate(marks, 1)
+    )
+
+
+def _series(scene: Scene, signal: Signal, now_s: float) -> tuple[tuple[float, float, float], ...]:
+    """(second, p99_ms, error ratio) of requests by their start, in steps of whole seconds; what hangs counts as long as it has run."""
+    start_s = math.floor(signal.first_bad_s - CHART_BEFORE_S)
+    step_s = max(1, math.ceil((now_s - start_s) / limits.SERIES_POINTS))
+    buckets: dict[int, list[tuple[float, bool]]] = {}
+    points = [(span.start_s, span.duration_ms, span.error) for _, span in scene.entries]
+    for trace in scene.hanging:
+        first_s = min(span.start_s for span in trace.spans.values())
+        points.append((first_s, (now_s - first_s) * 1000.0, False))
+    for at_s, duration_ms, error in points:
+        if start_s <= at_s < now_s:
+            buckets.setdefault(int((at_s - start_s) // step_s), []).append((duration_ms, error))
+    series = []
+    for i, found in sorted(buckets.items()):
+        p99_ms = quantile(sorted(duration for duration, _ in found), 0.99)
+        series.append((float(start_s + i * step_s), round(p99_ms or 0.0, 1), round(sum(error for _, error in found) / len(found), 4)))
+    return tuple(series[-limits.SERIES_POINTS :])
+
+
+def size(evidence: Evidence) -> int:
+    """Characters of its JSON as the most generous writer would write it."""
+    return len(json.dumps(to_json(evidence)))
+
+
+def bounded(evidence: Evidence, limit: int = limits.EVIDENCE_CHARS) -> Evidence:
+    """Cut in a fixed order, what helps least first, until it fits."""
+    for cut in CUTS:
+        if size(evidence) <= limit:
+            return evidence
+        evidence = cut(evidence)
+    return evidence
+
+
+def _fewer_points(evidence: Evidence) -> Evidence:
+    return replace(evidence, series=evidence.series[::2] if len(evidence.series) > limits.SERIES_POINTS // 3 else evidence.series)
+
+
+def _traces(bad: int, normal: int, spans: int) -> Callable[[Evidence], Evidence]:
+    def cut(evidence: Evidence) -> Evidence:
+        kept = [trace for trace in evidence.traces if trace.bad][:bad] + [trace for trace in evidence.traces if not trace.bad][:normal]
+        return replace(evidence, traces=tuple(_fewer_spans(trace, spans) for trace in kept))
+
+    return cut
+
+
+def _fewer_spans(trace: TraceView, limit: int) -> TraceView:
+    """The unfinished, the failed and the longest spans, in their order."""
+    ranked = sorted(trace.spans, key=lambda span: (not span.finished, span.error, span.duration_ms), reverse=True)
+    keep = {span.id for span in ranked[:limit]}
+    spans = tuple(replace(span, parent=span.parent if span.parent in keep else None) for span in trace.spans if span.id in keep)
+    return replace(trace, spans=spans)
+
+
+def _lists(edge_count: int, errors: int, deploys: int, frames: int) -> Callable[[Evidence], Evidence]:
+    def cut(evidence: Evidence) -> Evidence:
+        ranked = sorted(
+            evidence.edges, key=lambda edge: (edge.now_errors, (edge.now_p99_ms or 0.0) - (edge.before_p99_ms or 0.0)), reverse=True
+        )
+        keep = {edge.id for edge in ranked[:edge_count]}
+        return replace(
+            evidence,
+            edges=tuple(edge for edge in evidence.edges if edge.id in keep),
+            errors=tuple(replace(group, frames=group.frames[-frames:]) for group in evidence.errors[:errors]),
+            deploys=evidence.deploys[-deploys:],
+        )
+
+    return cut
+
+
+CUTS: tuple[Callable[[Evidence], Evidence], ...] = (
+    _fewer_points,
+    _traces(bad=3, normal=1, spans=20),
+    _traces(bad=2, normal=1, spans=14),
+    _lists(edge_count=20, errors=6, deploys=10, frames=6),
+    _traces(bad=1, normal=1, spans=10),
+    _lists(edge_count=12, errors=4, deploys=8, frames=4),
+    _traces(bad=1, normal=0, spans=8),
+    _lists(edge_count=8, errors=2, deploys=5, frames=3),
+    _traces(bad=0, normal=0, spans=0),
+    _lists(edge_count=4, errors=1, deploys=3, frames=2),
+)

@@ -1,0 +1,128 @@
+"""OTLP's JSON mapping, typed by hand: hex ids, 64-bit integers as text, enums as numbers, unknown fields ignored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+from bot.errors import Refused
+from bot.telemetry.attributes import EXCEPTION_KEYS, RESOURCE_KEYS, SPAN_KEYS, Attributes, RawSpan, Scalar
+
+UINT64 = 1 << 64
+KIND_NAMES = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
+STATUS_NAMES = ("UNSET", "OK", "ERROR")
+
+
+def read_json(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]]:
+    """(resource attributes, its spans) of an ExportTraceServiceRequest in JSON. Raises Refused naming the field that is wrong."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as problem:
+        raise Refused(f"the body is not JSON ({type(problem).__name__}): send an OTLP ExportTraceServiceRequest") from problem
+    for resource_spans in _objects(_object(data, "body"), "resourceSpans"):
+        resource = _object(resource_spans.get("resource") or {}, "resource")
+        yield _attributes(resource, RESOURCE_KEYS), _spans(resource_spans)
+
+
+def _spans(resource_spans: dict[str, Any]) -> Iterator[RawSpan]:
+    for scope_spans in _objects(resource_spans, "scopeSpans"):
+        for span in _objects(scope_spans, "spans"):
+            yield _span(span)
+
+
+def _span(span: dict[str, Any]) -> RawSpan:
+    exception: Attributes | None = None
+    for event in _objects(span, "events"):
+        if event.get("name") == "exception":
+            exception = _attributes(event, EXCEPTION_KEYS)
+    status = _object(span.get("status") or {}, "status")
+    return RawSpan(
+        trace_id=_id(span, "traceId"),
+        span_id=_id(span, "spanId"),
+        parent_id=_id(span, "parentSpanId"),
+        name=_text(span, "name"),
+        kind=_enum(span, "kind", "SPAN_KIND_", KIND_NAMES),
+        start_ns=_uint64(span, "startTimeUnixNano"),
+        end_ns=_uint64(span, "endTimeUnixNano"),
+        status=_enum(status, "code", "STATUS_CODE_", STATUS_NAMES),
+        attributes=_attributes(span, SPAN_KEYS),
+        exception=exception,
+    )
+
+
+def _attributes(owner: dict[str, Any], keys: frozenset[str]) -> Attributes:
+    found: dict[str, Scalar] = {}
+    for item in _objects(owner, "attributes"):
+        key = item.get("key")
+        if isinstance(key, str) and key in keys:
+            value = _scalar(_object(item.get("value") or {}, key), key)
+            if value is not None:
+                found[key] = value
+    return found
+
+
+def _scalar(value: dict[str, Any], key: str) -> Scalar | None:
+    """An AnyValue that is a scalar; None for lists, maps and bytes, which no key of ours holds."""
+    if "stringValue" in value:
+        return _text(value, "stringValue")
+    if "intValue" in value:
+        return _int(value["intValue"], key)
+    for name, kinds in (("boolValue", (bool,)), ("doubleValue", (int, float))):
+        if isinstance(value.get(name), kinds):
+            return value[name]  # type: ignore[no-any-return]
+    return None
+
+
+def _int(value: Any, field: str) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            return _wrong(field, "a whole number", value)
+    return _wrong(field, "a whole number", value)
+
+
+def _uint64(owner: dict[str, Any], field: str) -> int:
+    number = _int(owner.get(field, 0), field)
+    return number if 0 <= number < UINT64 else _wrong(field, "an unsigned 64-bit number", number)
+
+
+def _enum(owner: dict[str, Any], field: str, prefix: str, names: tuple[str, ...]) -> int:
+    value = owner.get(field, 0)
+    if isinstance(value, str) and value.removeprefix(prefix) in names:
+        return names.index(value.removeprefix(prefix))
+    return _int(value, field)
+
+
+def _id(owner: dict[str, Any], field: str) -> bytes:
+    """Raw bytes of a hex id; a malformed one becomes one byte, which nobody accepts as an id."""
+    value = _text(owner, field)
+    try:
+        return bytes.fromhex(value)
+    except ValueError:
+        return b"?"
+
+
+def _text(owner: dict[str, Any], field: str) -> str:
+    value = owner.get(field, "")
+    return value if isinstance(value, str) else _wrong(field, "text", value)
+
+
+def _object(value: Any, field: str) -> dict[str, Any]:
+    return value if isinstance(value, dict) else _wrong(field, "an object", value)
+
+
+def _objects(owner: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    value = owner.get(field)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        _wrong(field, "a list", value)
+    return [_object(item, field) for item in value]
+
+
+def _wrong(field: str, expected: str, value: object) -> NoReturn:
+    raise Refused(f"OTLP JSON, {field}: expected {expected}, found {type(value).__name__}")

@@ -1,0 +1,22 @@
+"""Wires what thinks: the vector memory and the reasoner. Loaded only by the jobs that think, never by the always-on process."""
+
+from __future__ import annotations
+
+from bot.adapters.chroma import ChromaMemory
+from bot.diagnosis.reasoner import EvidenceReasoner
+from bot.ports import Reasoner
+from bot.settings import Settings
+
+
+def build_memory(settings: Settings) -> ChromaMemory:
+    """Embedded under `chroma_path`, or the server at `chroma_url`."""
+    return ChromaMemory(None if settings.chroma_url else settings.chroma_path, settings.chroma_url)
+
+
+def build_reasoner(settings: Settings) -> Reasoner:
+    """A model when there is a key or an endpoint for one; else the evidence alone."""
+    if not settings.openai_api_key and not settings.openai_base_url:
+        return EvidenceReasoner()
+    from bot.adapters.openai import OpenAIReasoner  # noqa: PLC0415 - 60 MiB that only a model needs
+
+    return OpenAIReasoner(api_key=settings.openai_api_key, base_url=settings.openai_base_url, model=settings.openai_model)

@@ -1,0 +1,211 @@
+"""A small real world for the embedded Render: a bare git repository that announces its pushes, and a service to deploy."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+import psutil
+
+from bot.local.contracts import CheckRunUpdate, Listener, RepoEvent
+from bot.local.render import EmbeddedRender
+from bot.local.render.host import Limits
+
+API_KEY = "rnd_test"
+
+SERVICE = """\
+import json, os, signal, sys, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        if self.path == "/crash":
+            os._exit(3)
+        if self.path == "/slow":
+            time.sleep(0.7)
+        status = STATUS if self.path == "/healthz" else 200
+        body = json.dumps({"greeting": GREETING, "env": dict(os.environ), "pid": os.getpid()}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+
+GREETING = "hello"
+STATUS = 200
+print("starting", os.environ["RENDER_SERVICE_NAME"], flush=True)
+ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"""
+
+BLUEPRINT = """\
+services:
+  - type: web
+    name: shop
+    runtime: python
+    plan: free
+    buildCommand: "true"
+    startCommand: python app/serve.py
+    healthCheckPath: /healthz
+    buildFilter:
+      paths: [app/**]
+      ignoredPaths: ["app/**/*.md"]
+"""
+
+
+class BareRepository:
+    """A real bare repository; `push` commits to main and tells the listeners. What Render does not use refuses."""
+
+    full_name = "acme/shop"
+    default_branch = "main"
+    web_url = "http://127.0.0.1:1"
+    api_url = "http://127.0.0.1:1/api/v3"
+
+    def __init__(self, root: Path) -> None:
+        self.git_dir = root / "repo.git"
+        self._tree = root / "tree"
+        self._listeners: list[Listener] = []
+        self._tree.mkdir(parents=True)
+        subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", self.git_dir], check=True)
+
+    def commit(self, files: Mapping[str, str], message: str = "change") -> str:
+        for path, text in files.items():
+            (self._tree / path).parent.mkdir(parents=True, exist_ok=True)
+            (self._tree / path).write_text(text, encoding="utf-8")
+        self._git("add", "--all")
+        self._git("commit", "--quiet", "--allow-empty", "-m", message)
+        return self._git("rev-parse", "HEAD").strip()
+
+    async def push(self, files: Mapping[str, str], message: str = "change", *, branch: str = "main") -> str:
+        before = self.resolve("main")
+        after = self.commit(files, message)
+        payload = {"ref": f"refs/heads/{branch}", "before": before or "0" * 40, "after": after, "deleted": False}
+        for listener in self._listeners:
+            await listener(RepoEvent("push", None, payload, "dev"))
+        return after
+
+    def _git(self, *arguments: str) -> str:
+        identity = ["-c", "user.name=dev", "-c", "user.email=dev@example.com"]
+        place = [f"--git-dir={self.git_dir}", f"--work-tree={self._tree}"]
+        return subprocess.run(["git", *identity, *place, *arguments], check=True, capture_output=True, text=True).stdout
+
+    def subscribe(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def resolve(self, ref: str) -> str | None:
+        done = subprocess.run(
+            ["git", f"--git-dir={self.git_dir}", "rev-parse", "--verify", "--quiet", "--end-of-options", ref + "^{commit}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip() or None
+
+    def read_file(self, commit: str, path: str) -> bytes | None:
+        done = subprocess.run(["git", f"--git-dir={self.git_dir}", "show", f"{commit}:{path}"], capture_output=True, check=False)
+        return done.stdout if done.returncode == 0 else None
+
+    def changed_paths(self, before: str | None, after: str) -> Sequence[str]:
+        if before is None:
+            return self.list_files(after, "")
+        return self._git("diff", "--name-only", before, after).splitlines()
+
+    def list_files(self, commit: str, prefix: str) -> Sequence[str]:
+        return [p for p in self._git("ls-tree", "-r", "--name-only", commit).splitlines() if p.startswith(prefix)]
+
+    def issue_job_token(self, permissions: Mapping[str, str], run_id: int) -> str:
+        raise NotImplementedError
+
+    def revoke_token(self, token: str) -> None:
+        raise NotImplementedError
+
+    def report_check_run(self, check_run_id: int | None, update: CheckRunUpdate) -> int:
+        raise NotImplementedError
+
+    async def announce(self, event: RepoEvent) -> None:
+        raise NotImplementedError
+
+
+class World:
+    """A repository with one service, its Render, and a client."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        blueprint: str = BLUEPRINT,
+        files: Mapping[str, str] | None = None,
+        env: Mapping[str, str] | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.repo = BareRepository(root)
+        tree = {"render.yaml": blueprint, "app/serve.py": SERVICE, "README.md": "shop", **(files or {})}
+        self.first_commit = self.repo.commit(tree, "first")
+        self.workdir = root / "render"
+        self.secrets = 0
+        self.render = EmbeddedRender(
+            self.repo,
+            workdir=self.workdir,
+            python=sys.executable,
+            exclude=["control-plane"],
+            env=env or {},
+            installed_locks=["abc", "def"],
+            clock=time.time,
+            api_key=API_KEY,
+            limits=limits or Limits(healthy_s=5.0, shutdown_s=2.0, restart_after_s=0.05),
+            new_secret=self._next_secret,
+        )
+
+    def _next_secret(self) -> str:
+        self.secrets += 1
+        return f"secret-{self.secrets}"
+
+    def api(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.render.app), base_url="http://render/v1", headers={"authorization": f"Bearer {API_KEY}"}
+        )
+
+    def statuses(self, service: str = "shop") -> list[tuple[str, str]]:
+        """(short commit, status), newest first."""
+        return [(d.commit.id[:7], d.status) for d in self.render.deploys(service)]
+
+
+def tell(world: World, story: Callable[[World], Awaitable[None]]) -> None:
+    """Starts the world's Render, lives the story and stops; afterwards nothing that it started may be left."""
+
+    async def live() -> None:
+        await world.render.start()
+        try:
+            await story(world)
+        finally:
+            await world.render.stop()
+
+    asyncio.run(live())
+    assert groups_below(world.workdir) == set()
+
+
+def groups_below(directory: Path) -> set[int]:
+    """Process groups of which somebody's working directory is below `directory`: one for each build and instance."""
+    found = set()
+    for process in psutil.process_iter():
+        try:
+            if process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()).is_relative_to(directory):
+                found.add(os.getpgid(process.pid))
+        except (psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError):
+            continue
+    return found
+
+
+async def eventually(condition: Callable[[], bool], limit_s: float = 5.0) -> None:
+    """Polls until the condition holds; fails after `limit_s`."""
+    deadline_s = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline_s, "did not happen in time"
+        await asyncio.sleep(0.01)

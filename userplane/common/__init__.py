@@ -1,0 +1,1 @@
+"""What every service of the marketplace shares: manifest, dependency client, telemetry, serving."""

@@ -1,0 +1,1 @@
+"""The quote engine: rates a risk and collects insurers' offers for it."""

@@ -1,0 +1,1 @@
+"""The carrier gateway: one door to all insurers."""

@@ -1,0 +1,1 @@
+"""Customers of the marketplace, for demonstrations and tests."""
