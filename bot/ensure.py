@@ -103,23 +103,25 @@ async def ensure_sticky(forge: ReadWriteIssues, keyring: Keyring, bot: str, numb
     await ensure_comment(forge, keyring, bot, number, record, text)
 
 
-async def ensure_branch(forge: ReadWriteCode, branch: str, sha: str) -> None:
-    """The branch at `sha`. Raises Conflict when it exists elsewhere."""
+async def ensure_branch(forge: ReadWriteCode, branch: str, sha: str) -> bool:
+    """The branch at `sha`; True when this call made it. Raises Conflict when it exists elsewhere."""
     try:
         await forge.create_branch(branch, sha)
     except Conflict:
         if await forge.branch_sha(branch) != sha:
             raise
+        return False
+    return True
 
 
-async def ensure_pull(forge: ReadWriteCode, *, branch: str, base: str, title: str, body: str) -> Pull:
-    """The pull request of this branch, whatever its state: one that a person closed is not opened again."""
+async def ensure_pull(forge: ReadWriteCode, *, branch: str, base: str, title: str, body: str) -> tuple[Pull, bool]:
+    """The pull request of this branch, whatever its state (one that a person closed is not opened again); True when this call made it."""
     if existing := await forge.pulls(branch=branch):
-        return existing[0]
+        return existing[0], False
     try:
-        return await forge.create_pull(branch=branch, base=base, title=title, body=body)
+        return await forge.create_pull(branch=branch, base=base, title=title, body=body), True
     except Conflict:
         existing = await forge.pulls(branch=branch)
         if not existing:
             raise
-        return existing[0]
+        return existing[0], False

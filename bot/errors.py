@@ -1,10 +1,10 @@
 """Two kinds of failure, so that the type says what happens next.
 
-    SreError
-    ├── Retry      try the same thing again later (rate limit, time-out, 5xx, a lost race)
-    └── Refused    the same thing will fail again; the message says what to do instead
-        ├── Conflict   the world moved: look again before you decide anew
-        └── Missing    what was asked for is not there
+SreError
+├── Retry      try the same thing again later (rate limit, time-out, 5xx, a lost race)
+└── Refused    the same thing will fail again; the message says what to do instead
+    ├── Conflict   the world moved: look again before you decide anew
+    └── Missing    what was asked for is not there
 """
 
 from __future__ import annotations

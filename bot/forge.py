@@ -23,6 +23,7 @@ class Issue:
     created_s: float
     closed_s: float | None = None
     is_pull: bool = False
+    reopened: bool = False  # open again after it was closed: somebody wants it open
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
     signal = next((s for s in eyes.telemetry.signals(now_s) if fingerprint_of(s) == fp), None)
     issue, incident, duplicates, last_closed = await _find(eyes, fp, signal)
     if issue is None or incident is None:
-        return _nothing(eyes, fp, now_s, signal, refused=_still_refused(signal, last_closed))
+        return _nothing(eyes, fp, now_s, signal, refused=_still_refused(eyes.telemetry, signal, last_closed))
     own = incident.signal
     health, _ = eyes.telemetry.health(own.service, own.operation, now_s)
     comments = await eyes.forge.comments(issue.number)
@@ -130,13 +130,19 @@ async def _find(eyes: Eyes, fp: str, signal: Signal | None) -> Found:
         return None, None, (), None
     issue, record = past[-1]
     entries = await read_entries(eyes.forge, eyes.keyring, issue.number, eyes.bot)
-    ours = any(isinstance(e.record, NoticeRecord) and e.record.topic == "closing" for e in entries)
+    ours = any(_ends(e.record) for e in entries)
     if signal is None:
         return issue, record, (), None
     return None, None, (), (issue, ours)
 
 
-def _still_refused(signal: Signal | None, last_closed: tuple[Issue, bool] | None) -> bool:
+def _ends(record: Record) -> bool:
+    """Written just before we close an incident: healed, or gone by itself."""
+    healed = isinstance(record, OutcomeRecord) and not record.undo and record.outcome is OutcomeKind.HEALED
+    return healed or (isinstance(record, NoticeRecord) and record.topic == "closing")
+
+
+def _still_refused(telemetry: Telemetry, signal: Signal | None, last_closed: tuple[Issue, bool] | None) -> bool:
     """A person closed the last issue while it was broken: no new one until the service has been healthy in between.
     After a healing of ours, requests from before the closing don't count as a new breach."""
     if signal is None or last_closed is None:
@@ -145,8 +151,8 @@ def _still_refused(signal: Signal | None, last_closed: tuple[Issue, bool] | None
     closed_s = issue.closed_s or 0.0
     if closed_by_us:
         return signal.first_bad_s <= closed_s
-    was_well = signal.before.requests >= signal.objective.min_requests and not is_bad(signal.before, signal.objective)
-    return not (was_well and signal.before.end_s > closed_s)
+    since = telemetry.measure(signal.service, signal.operation, closed_s, signal.first_bad_s)
+    return since is None or since.requests < signal.objective.min_requests or is_bad(since, signal.objective)
 
 
 def _quiet(eyes: Eyes, signal: Signal, health: Health, now_s: float) -> bool:

@@ -89,11 +89,12 @@ async def perform(step: Step, f: Facts, h: Hands) -> None:
         case Think(attempt):
             await _think(attempt, f, h)
         case CreateBranch(attempt, undo):
-            h.say(f, "fixer", Phase.ACT, "committing the undo on a branch" if undo else "committing the fix on a branch")
-            await fixer.create_branch(h.forge, h.eyes.policies, f, _attempt(f, attempt), undo=undo)
+            if await fixer.create_branch(h.forge, h.eyes.policies, f, _attempt(f, attempt), undo=undo):
+                h.say(f, "fixer", Phase.ACT, "committed the undo on a branch" if undo else "committed the fix on a branch")
         case OpenPull(attempt, undo):
-            pull = await fixer.open_pull(h.forge, h.eyes.policies, h.links, f, _attempt(f, attempt), undo=undo)
-            h.say(f, "fixer", Phase.ACT, f"opened pull request #{pull.number}", pull=str(pull.number))
+            pull, opened = await fixer.open_pull(h.forge, h.eyes.policies, h.links, f, _attempt(f, attempt), undo=undo)
+            if opened:
+                h.say(f, "fixer", Phase.ACT, f"opened pull request #{pull.number}", pull=str(pull.number))
         case Judge(attempt, pull_number):
             await _judge(pull_number, _attempt(f, attempt), f, h)
         case RerunGate(run_id, pull_number):

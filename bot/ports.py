@@ -30,7 +30,7 @@ class ForgeReader(Protocol):
 
     @property
     def repository(self) -> str:
-        """"owner/name"."""
+        """ "owner/name"."""
         ...
 
     async def me(self) -> Account: ...

@@ -132,4 +132,3 @@ def _pull(p: PullFacts, links: Links) -> Json:
         "state": p.pull.state,
         "checks": checks,
     }
-

@@ -7,6 +7,9 @@ from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.ports import Reasoner
 from bot.settings import Settings
 
+MODEL_TIMEOUT_S = 60.0  # one answer; the job itself has five minutes
+MODEL_OUTPUT_TOKENS = 2_000
+
 
 def build_memory(settings: Settings) -> ChromaMemory:
     """Embedded under `chroma_path`, or the server at `chroma_url`."""
@@ -19,4 +22,10 @@ def build_reasoner(settings: Settings) -> Reasoner:
         return EvidenceReasoner()
     from bot.adapters.openai import OpenAIReasoner  # noqa: PLC0415 - 60 MiB that only a model needs
 
-    return OpenAIReasoner(api_key=settings.openai_api_key, base_url=settings.openai_base_url, model=settings.openai_model)
+    return OpenAIReasoner(
+        api_key=settings.openai_api_key,
+        base_url=settings.openai_base_url,
+        model=settings.openai_model,
+        timeout_s=MODEL_TIMEOUT_S,
+        max_output_tokens=MODEL_OUTPUT_TOKENS,
+    )

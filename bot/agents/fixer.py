@@ -13,8 +13,8 @@ from bot.names import AUTHOR_EMAIL, AUTHOR_NAME, FixBranch, trailer
 from bot.policy.schema import Policies
 
 
-async def create_branch(forge: ReadWriteCode, policies: Policies, f: Facts, attempt: Attempt, *, undo: bool) -> None:
-    """The branch with its one commit. Made twice from the same base it is the same commit."""
+async def create_branch(forge: ReadWriteCode, policies: Policies, f: Facts, attempt: Attempt, *, undo: bool) -> bool:
+    """The branch with its one commit; True when it was not there yet. Made twice from the same base it is the same commit."""
     branch = _branch(f, attempt, undo)
     remedy, base_sha, at_s = await _plan(forge, f, attempt, undo)
     proposal = await build_proposal(forge, policies, remedy, base_sha)
@@ -26,11 +26,13 @@ async def create_branch(forge: ReadWriteCode, policies: Policies, f: Facts, atte
         author_email=AUTHOR_EMAIL,
         at_s=at_s,
     )
-    await ensure_branch(forge, str(branch), sha)
+    return await ensure_branch(forge, str(branch), sha)
 
 
-async def open_pull(forge: ReadWriteCode, policies: Policies, links: texts.Links, f: Facts, attempt: Attempt, *, undo: bool) -> Pull:
-    """Opened once it is complete: the branch stands, the diff is known, the text says what and why."""
+async def open_pull(
+    forge: ReadWriteCode, policies: Policies, links: texts.Links, f: Facts, attempt: Attempt, *, undo: bool
+) -> tuple[Pull, bool]:
+    """Opened once it is complete: the branch stands, the diff is known, the text says what and why. True when it was not there yet."""
     branch = _branch(f, attempt, undo)
     head = attempt.undo_branch_sha if undo else attempt.branch_sha
     if head is None:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from bot.blind import NoTelemetry
 from bot.codec import from_json
-from bot.commands.job import Job, open_job, read_incident, run_job
+from bot.commands.job import open_job, read_incident, run_job
 from bot.decide import CreateBranch, OpenPull, decide
 from bot.ensure import ensure_comment
 from bot.errors import Conflict, Refused
 from bot.model import DiagnosisRecord
 from bot.observe import observe
-from bot.perform import perform
+from bot.perform import Hands, perform
 from bot.texts import diagnosis as diagnosis_text
 from bot.wiring import build_hands
 
@@ -39,7 +39,7 @@ async def _apply(number: int, attempt: int, file: Path, env: Mapping[str, str]) 
         recorded = await read_incident(side, number)
         text = diagnosis_text(record, recorded.evidence(attempt), job.policies, side.links)
         await ensure_comment(side.forge, side.keyring, side.bot, number, record, text)
-        await _propose(recorded.incident.fingerprint, job)
+        await propose(recorded.incident.fingerprint, build_hands(side, job.policies, NoTelemetry(), job.sink))
     return 0
 
 
@@ -59,12 +59,11 @@ def read_diagnosis(file: Path, attempt: int) -> DiagnosisRecord:
     return record
 
 
-async def _propose(fingerprint: str, job: Job) -> None:
+async def propose(fingerprint: str, hands: Hands) -> None:
     """The same steps as the loop's, as far as they make a branch and a pull request; whatever else is to be done is the loop's."""
-    hands = build_hands(job.side, job.policies, NoTelemetry(), job.sink)
     for _ in range(STEPS):
         facts = await observe(hands.eyes, fingerprint, hands.clock.now())
-        step = decide(facts, job.policies.autonomy)
+        step = decide(facts, hands.eyes.policies.autonomy)
         if not isinstance(step, CreateBranch | OpenPull):
             return
         try:

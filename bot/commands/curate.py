@@ -59,7 +59,9 @@ def learn(recorded: Recorded) -> PostMortem | None:
     if not outcomes:
         return None
     last = max(outcomes, key=lambda o: o.attempt)
-    diagnosis = next((e.record for e in recorded.entries if isinstance(e.record, DiagnosisRecord) and e.record.attempt == last.attempt), None)
+    diagnosis = next(
+        (e.record for e in recorded.entries if isinstance(e.record, DiagnosisRecord) and e.record.attempt == last.attempt), None
+    )
     issue = recorded.issue
     return post_mortem(recorded.incident, diagnosis, last, issue=issue.number, title=issue.title, opened_s=issue.created_s)
 

@@ -43,9 +43,7 @@ async def _gate(number: int, env: Mapping[str, str]) -> int:
     try:
         async with open_job(env) as job:
             side = job.side
-            verdict = await gate(
-                side.forge, job.policies, side.keyring, number, job.sink, bot=side.bot, now_s=side.clock.now()
-            )
+            verdict = await gate(side.forge, job.policies, side.keyring, number, job.sink, bot=side.bot, now_s=side.clock.now())
     except (Retry, Refused) as problem:
         print(f"could not judge #{number}: {problem}")
         _summarise(f"**Could not judge #{number}.** {type(problem).__name__}: see the log.", env)

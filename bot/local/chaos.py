@@ -37,7 +37,13 @@ class Chaos:
     """The two faults of the demo. `dependencies`: name to address of the third parties whose answers can be made to hang."""
 
     def __init__(
-        self, developer: GitHubForge, dependencies: Callable[[], Mapping[str, str]], *, controls_token: str, clock: Clock, rng: random.Random
+        self,
+        developer: GitHubForge,
+        dependencies: Callable[[], Mapping[str, str]],
+        *,
+        controls_token: str,
+        clock: Clock,
+        rng: random.Random,
     ) -> None:
         self._developer = developer
         self._dependencies = dependencies
@@ -132,7 +138,9 @@ def chaos_app(chaos: Chaos, token: str) -> Starlette:
     async def inject(request: Request) -> Response:
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if not hmac.compare_digest(given.encode(), token.encode()):
-            return JSONResponse({"error": "the bearer token is missing or wrong", "do": "use the control plane's /demo/inject-failure"}, 401)
+            return JSONResponse(
+                {"error": "the bearer token is missing or wrong", "do": "use the control plane's /demo/inject-failure"}, 401
+            )
         fault = request.query_params.get("type", "")
         if fault not in chaos.faults:
             known = ", ".join(chaos.faults)

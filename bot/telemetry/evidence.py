@@ -16,13 +16,13 @@ from bot.telemetry.edges import add_unfinished, edges
 from bot.telemetry.exemplars import Viewer, choose
 from bot.telemetry.failures import error_groups
 from bot.telemetry.frames import path_prefixes
-from bot.telemetry.redact import redact
+from bot.telemetry.redact import commit_id, redact
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.unfinished import Habits, unfinished
 from bot.telemetry.windows import quantile
 
-BEFORE_S = 600.0  # how far back the healthy past reaches
+BEFORE_S = 600.0  # how far back the healthy past reaches when the signal does not say
 DEPLOYS_S = 1_800.0
 CHART_BEFORE_S = 120.0
 
@@ -47,7 +47,7 @@ def gather(store: SpanStore, signal: Signal, services: Iterable[ServiceSpec], ha
     first_bad_s = signal.first_bad_s
     is_bad = bad_of(signal)
     scene = set_scene(store, signal, is_bad, hanging)
-    before_s, bad_s = (first_bad_s - BEFORE_S, first_bad_s), (first_bad_s, now_s + 1.0)
+    before_s, bad_s = (past_s(signal), first_bad_s), (first_bad_s, now_s + 1.0)
     entry = (signal.service, signal.operation)
     habits = Habits(scene.before, store.peers)
     open_traces = [(trace, unfinished(trace, habits, store.peers, entry)) for trace in hanging[-limits.HANGING :]]
@@ -73,6 +73,12 @@ def bad_of(signal: Signal) -> Callable[[Span], bool]:
     return lambda span: span.duration_ms > signal.objective.p99_ms
 
 
+def past_s(signal: Signal) -> float:
+    """Since when it was well: an earlier incident is no past to compare with."""
+    before = signal.before
+    return before.start_s - 1.0 if before.requests else signal.first_bad_s - BEFORE_S
+
+
 def set_scene(store: SpanStore, signal: Signal, is_bad: Callable[[Span], bool], hanging: Sequence[Trace]) -> Scene:
     entries = tuple(
         (trace, span)
@@ -80,7 +86,7 @@ def set_scene(store: SpanStore, signal: Signal, is_bad: Callable[[Span], bool], 
         if span.kind == "server" and span.service == signal.service and span.operation == signal.operation
     )
     bad = [trace for trace, span in entries if span.start_s >= signal.first_bad_s and is_bad(span)]
-    before_s = signal.first_bad_s - BEFORE_S
+    before_s = past_s(signal)
     before = [trace for trace, span in entries if before_s < span.end_s <= signal.first_bad_s]
     return Scene(entries, tuple(hanging), (*bad, *hanging), tuple(before))
 
@@ -97,7 +103,7 @@ def shown_message(text: str) -> str:
 def _deploys(store: SpanStore, services: set[str], now_s: float) -> tuple[DeployMark, ...]:
     marks = [mark for mark in store.commits.since(now_s - DEPLOYS_S) if mark[0] in services][-limits.DEPLOYS :]
     return tuple(
-        DeployMark(f"d{i}", shown(service), shown(commit), shown(previous), round(first_s, 3))
+        DeployMark(f"d{i}", shown(service), commit_id(commit), commit_id(previous), round(first_s, 3))
         for i, (service, commit, previous, first_s) in enumerate(marks, 1)
     )
 

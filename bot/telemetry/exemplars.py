@@ -9,6 +9,7 @@ from bot.model import SpanView, TraceView
 from bot.telemetry import limits
 from bot.telemetry.entries import Key, key
 from bot.telemetry.peers import Peers
+from bot.telemetry.redact import commit_id
 from bot.telemetry.span import Span
 from bot.telemetry.store import Trace
 from bot.telemetry.unfinished import Missing, SpanId
@@ -96,7 +97,7 @@ class Viewer:
             status_code=span.status_code,
             error_type=self._shown(span.error_type),
             peer=self._shown(self._peers.name(span)) if span.kind in ("client", "producer") else "",
-            commit=self._shown(span.commit),
+            commit=commit_id(span.commit),
         )
 
     def _missing(self, span: Missing, ids: dict[SpanId, str], start_s: float) -> SpanView:

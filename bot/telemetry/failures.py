@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bot.model import ErrorGroup
 from bot.telemetry import limits
 from bot.telemetry.frames import frames
+from bot.telemetry.redact import commit_id
 from bot.telemetry.span import Span
 from bot.telemetry.store import Trace
 
@@ -51,7 +52,7 @@ def _group(i: int, place: Place, group: Group, shown: Callable[[str], str], mess
         count=group.count,
         before_count=group.before,
         first_seen_s=round(group.first.end_s, 3),
-        commit=shown(group.first.commit),
+        commit=commit_id(group.first.commit),
     )
 
 

@@ -32,6 +32,7 @@ _ASSIGNMENT: Final = re.compile(
 _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _CARD: Final = re.compile(r"(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)")
 _DIGITS: Final = re.compile(r"(?<![\d.])\d{9,}(?![\d.])")
+_COMMIT: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def redact(text: str) -> str:
@@ -44,6 +45,11 @@ def redact(text: str) -> str:
     text = _EMAIL.sub(REDACTED, text)
     text = _CARD.sub(_card, text)
     return _DIGITS.sub(REDACTED, text)
+
+
+def commit_id(text: str) -> str:
+    """A git commit id as it is (its runs of digits are neither a card nor an account number); anything else redacted."""
+    return text if _COMMIT.fullmatch(text) else redact(text)
 
 
 def _card(match: re.Match[str]) -> str:

@@ -50,6 +50,7 @@ class Watch:
         self.objective = objective
         self.log = RequestLog()
         self.episode: Episode | None = None
+        self.well_since_s = 0.0  # the end of the last episode: what was before it is no healthy past
 
     def observe(self, span: Span, now_s: float) -> None:
         self.log.add(span)
@@ -86,12 +87,13 @@ class Watch:
             self.episode.last_breach_s = now_s
             return
         first_bad_s = self._first_bad_s(kind, now_s, unfinished)
-        before_s = first_bad_s - BEFORE_S
-        before = measurement(self.log.ended(before_s, first_bad_s), self.objective, before_s, first_bad_s)
+        past = list(self.log.ended(max(first_bad_s - BEFORE_S, self.well_since_s), first_bad_s))
+        before_s = min((request.end_s for request in past), default=first_bad_s)  # watched since then, at most BEFORE_S
+        before = measurement(past, self.objective, before_s, first_bad_s)
         self.episode = Episode(Signal(kind, self.objective, before, now, first_bad_s, now_s), now_s)
 
     def _first_bad_s(self, kind: SignalKind, now_s: float, unfinished: Sequence[Request]) -> float:
-        past_s = now_s - ONSET_WINDOWS * self.objective.window_s
+        past_s = max(now_s - ONSET_WINDOWS * self.objective.window_s, self.well_since_s)
         requests = sorted([*self.log.ended(past_s, now_s), *unfinished], key=lambda request: request.start_s)
         bad = [self.is_bad(request, kind) for request in requests]
         first = change_point(requests, bad)
@@ -106,6 +108,8 @@ class Watch:
         if now.requests >= self.objective.min_requests and not many_hang:
             spotless = now.slow == 0 and now.errors == 0
             if episode is None or spotless or now_s - episode.last_breach_s >= self.objective.window_s:
+                if episode is not None:
+                    self.well_since_s = max(episode.last_breach_s, now_s - self.objective.window_s)
                 self.episode = None
                 return Health.HEALTHY
         if episode is not None and now_s - episode.last_breach_s > FORGOTTEN_S:

@@ -73,7 +73,9 @@ def evidence_text(e: Evidence, links: Links) -> str:
     """The evidence as a person reads it. Ids (t1, e2, x1, d1) are what the claims of a diagnosis cite."""
     parts = []
     if e.deploys:
-        lines = [f"{d.id}  {clock_time(d.first_seen_s)}  {d.service}  {d.previous_commit[:7] or '(first)'} -> {d.commit[:7]}" for d in e.deploys]
+        lines = [
+            f"{d.id}  {clock_time(d.first_seen_s)}  {d.service}  {d.previous_commit[:7] or '(first)'} -> {d.commit[:7]}" for d in e.deploys
+        ]
         parts.append("**Deploys that telemetry saw**\n\n" + fence("\n".join(lines)))
     if e.edges:
         lines = [f"{'id':4}{'caller -> callee':44}{'p99 before':>12}{'p99 now':>12}{'errors now':>12}"]
@@ -84,7 +86,9 @@ def evidence_text(e: Evidence, links: Links) -> str:
         parts.append("**Calls between services**\n\n" + fence("\n".join(lines)))
     for group in e.errors:
         head = f"{group.id}  {group.type} in {group.service} ({group.operation}), {group.count} times, before {group.before_count}; from {group.commit[:7]}"
-        parts.append(f"**Error {group.id}**\n\n" + fence("\n".join([head, f"    {group.message}", *(f"    at {frame}" for frame in group.frames)])))
+        parts.append(
+            f"**Error {group.id}**\n\n" + fence("\n".join([head, f"    {group.message}", *(f"    at {frame}" for frame in group.frames)]))
+        )
     parts += [f"**Trace {t.id}** ({'bad' if t.bad else 'normal'}, {clock_time(t.start_s)})\n\n" + fence(_tree(t)) for t in e.traces]
     return "\n\n".join(parts) or "Nothing beyond the figures above."
 

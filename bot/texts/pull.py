@@ -71,7 +71,11 @@ def _why(f: Facts, attempt: Attempt, remedy: Remedy, links: Links, author: str) 
         else f"{percent(signal.now.error_ratio)} errors, objective {percent(signal.objective.error_ratio)}"
     )
     by = "CAG, from memory" if d.answered_by == "cag" else f"Brain ({plain(d.reasoner, 60)})"
-    kindly = f"@{author}: this takes back your change, because the evidence points to it. It stays in the history; nothing is lost." if author else ""
+    kindly = (
+        f"@{author}: this takes back your change, because the evidence points to it. It stays in the history; nothing is lost."
+        if author
+        else ""
+    )
     return [
         "## Why",
         f"{code(signal.operation)} in {code(signal.service)}: {figure}.",

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bot.telemetry.redact import redact
+from bot.telemetry.redact import commit_id, redact
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 
@@ -62,3 +62,9 @@ def test_no_text_makes_it_slow() -> None:
         redact("".join(rng.choice(alphabet) for _ in range(8_000)))
         redact(alphabet * (8_000 // len(alphabet)))
     assert time.process_time() - started < 2.0
+
+
+def test_a_commit_id_is_never_taken_for_a_card_or_an_account() -> None:
+    looks_like_a_card = "4111111111111111" + "0" * 20 + "abcd"
+    assert commit_id(looks_like_a_card) == looks_like_a_card
+    assert commit_id("release of ann@example.org") == "release of [redacted]"

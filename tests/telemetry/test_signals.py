@@ -208,3 +208,22 @@ def test_a_burst_that_hangs_keeps_it_from_being_healthy_until_it_ends() -> None:
     assert scout.health(FRONT, BUY, T0 + 68)[0] is Health.UNKNOWN
     play(system, scout, T0 + 68, T0 + 95)
     assert scout.health(FRONT, BUY, T0 + 95)[0] is Health.HEALTHY
+
+
+def test_an_incident_soon_after_another_is_compared_with_the_time_between_them() -> None:
+    system = healthy(21)
+    system.faults = Faults(hanging="south")
+    system.traffic(T0 + 40, T0 + 60)
+    system.faults = Faults()
+    system.traffic(T0 + 60, T0 + 90)
+    system.faults = Faults(hanging="north")
+    system.traffic(T0 + 90, T0 + 105)
+    scout, _ = new_scout()
+    signals = {signal.first_bad_s: signal for _, signal in play(system, scout, T0, T0 + 105)}
+    first, second = (signals[at] for at in sorted(signals))
+    assert first.now.slow >= 5
+    assert T0 + 90 <= second.first_bad_s < T0 + 92
+    assert (second.before.slow, second.before.errors) == (0, 0)  # the first incident is no healthy past
+    assert second.before.requests > 60
+    edges = {edge.peer: edge for edge in scout.evidence(second, T0 + 105).edges}
+    assert edges["south"].before_errors == 0

@@ -9,7 +9,7 @@ from bot.forge import ChangedFile, CheckRun, Comment, Commit, Issue, Pull, Workf
 
 
 def seconds(stamp: str | None) -> float | None:
-    """"2026-11-23T09:00:00Z" (fractions allowed) to Unix seconds."""
+    """ "2026-11-23T09:00:00Z" (fractions allowed) to Unix seconds."""
     return datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp() if stamp else None
 
 
@@ -33,6 +33,7 @@ def issue(data: Any) -> Issue:
         created_s=seconds(data["created_at"]) or 0.0,
         closed_s=seconds(data.get("closed_at")),
         is_pull="pull_request" in data,
+        reopened=data["state"] == "open" and data.get("state_reason") == "reopened",
     )
 
 

@@ -92,5 +92,3 @@ async def _incidents(world: World, options: argparse.Namespace, screen: Screen) 
         if not reports[-1].well:
             break
     return reports
-
-

@@ -91,8 +91,12 @@ async def read_report(world: World, injected: Injected, issue: Issue | None, inc
     entries = await read_entries(world.owner, world.keyring, issue.number, world.bot_login)
     attempts = [e.record.attempt for e in entries if isinstance(e.record, AttemptRecord)]
     last = max(attempts, default=0)
-    diagnosis = next(((e.record.diagnosis, e.created_s) for e in entries if isinstance(e.record, DiagnosisRecord) and e.record.attempt == last), None)
-    outcome = next((e.record for e in entries if isinstance(e.record, OutcomeRecord) and not e.record.undo and e.record.attempt == last), None)
+    diagnosis = next(
+        ((e.record.diagnosis, e.created_s) for e in entries if isinstance(e.record, DiagnosisRecord) and e.record.attempt == last), None
+    )
+    outcome = next(
+        (e.record for e in entries if isinstance(e.record, OutcomeRecord) and not e.record.undo and e.record.attempt == last), None
+    )
     remembered = next((e.created_s for e in entries if isinstance(e.record, PostMortemRecord)), None)
     branch = FixBranch(incident.fingerprint, issue.number, last)
     pull: Pull | None = next(iter(await world.owner.pulls(branch=str(branch))), None)

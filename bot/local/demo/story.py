@@ -15,7 +15,7 @@ from bot.local.world import World
 from bot.model import IncidentRecord, PostMortemRecord
 
 WELL_WITHIN_S = 60.0
-BASELINE_S = 6.0  # healthy traffic to compare with
+BASELINE_S = 8.0  # healthy traffic to compare with
 HEALED_WITHIN_S = 240.0
 POLL_S = 0.25
 
@@ -59,6 +59,7 @@ async def _until_over(world: World, before: set[int]) -> tuple[Issue | None, Inc
         if newest and newest[0].state == "closed":
             entries = await read_entries(world.owner, world.keyring, newest[0].number, world.bot_login)
             if any(isinstance(entry.record, PostMortemRecord) for entry in entries):
+                await world.actions.idle()  # lets the curator's last thought reach the feed
                 return newest
         await world.clock.sleep(POLL_S)
     return newest or (None, None)

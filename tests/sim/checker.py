@@ -1,0 +1,217 @@
+"""What must never be, checked at every write; and what must be so once the world is at rest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from bot.facts import Facts
+from bot.forge import Issue, Pull
+from bot.model import (
+    AttemptRecord,
+    CommandRecord,
+    Decision,
+    EscalationRecord,
+    Health,
+    OutcomeKind,
+    OutcomeRecord,
+    PostMortemRecord,
+    Record,
+    VerdictRecord,
+)
+from bot.names import HOLD_ALL_LABEL, HOLD_LABEL, FixBranch, parse_branch, trailer
+from bot.record import identity
+from tests.sim.service import SimTelemetry
+from tests.sim.world import KEYRING, POLICIES, World
+
+BOUND_CLOSE_S = 60.0
+
+
+class Checker:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._looked_s: dict[tuple[str, str, int], float] = {}  # (process, issue | pull, number): when it was last read
+
+    # --- records, as they stand
+
+    def records(self, *numbers: int) -> list[Record]:
+        """Each identity once, in the order in which they were written."""
+        found: dict[object, Record] = {}
+        for comment in sorted(self._world.hub.tables.comments.values(), key=lambda c: c.id):
+            if comment.issue in numbers and comment.author == self._world.bot:
+                for record in KEYRING.read(comment.body, comment.issue):
+                    found.setdefault((comment.issue, identity(record)), record)
+        return list(found.values())
+
+    def pulls_of(self, issue: int) -> list[Pull]:
+        """Of the bot, fixes and undos."""
+        found = []
+        for pull in self._world.hub.tables.pulls.values():
+            branch = parse_branch(pull.branch)
+            if branch and branch.issue == issue and pull.author == self._world.bot:
+                found.append(pull)
+        return found
+
+    def is_ours(self, pull: Pull) -> bool:
+        branch = parse_branch(pull.branch)
+        return branch is not None and self._world.hub.git.commits[pull.head_sha].message.rstrip().endswith(trailer(branch))
+
+    # --- at every call
+
+    def read(self, process: str, name: str, args: tuple[Any, ...]) -> None:
+        if name in ("issue", "pull") and args:
+            self._looked_s[process, name, args[0]] = self._world.clock.now_s
+
+    def before(self, process: str, name: str, args: tuple[Any, ...], options: dict[str, Any], telemetry: SimTelemetry) -> None:
+        if name == "merge":
+            self._merge(process, args[0], options["sha"], telemetry)
+        elif name in ("update_issue", "update_pull") and options.get("state") == "open":
+            raise self._world.fail(f"the bot reopens #{args[0]}")
+        elif name == "update_issue" and options.get("state") == "closed":
+            self._close(args[0], options, telemetry)
+
+    def after(self, process: str, name: str, args: tuple[Any, ...], options: dict[str, Any], telemetry: SimTelemetry) -> None:
+        if name == "create_comment":
+            for record in KEYRING.read(args[1], args[0]):
+                self._recorded(args[0], record, telemetry)
+        elif name == "create_pull":
+            self._opened(options["branch"])
+
+    def _merge(self, process: str, number: int, sha: str, telemetry: SimTelemetry) -> None:
+        world, pull = self._world, self._world.hub.pull(number)
+        if pull.state != "open" or pull.head_sha != sha:
+            return  # GitHub refuses it
+        verdicts = [r.verdict for r in self.records(number) if isinstance(r, VerdictRecord)]
+        if not any(v.head_sha == sha and v.decision is Decision.ALLOW for v in verdicts):
+            raise world.fail(f"merges #{number} at {sha[:7]} without a verdict that allows it")
+        runs = world.hub.runs_of(world.hub.tables, "guardrail.yml", sha)
+        if not any(r.status == "completed" and r.conclusion == "success" for r in runs):
+            raise world.fail(f"merges #{number} at {sha[:7]} without a green guardrail run")
+        branch = parse_branch(pull.branch)
+        if branch is None:
+            raise world.fail(f"merges #{number}, whose branch is not the bot's")
+        for kind, place in (("issue", branch.issue), ("pull", number)):
+            looked_s = self._looked_s.get((process, kind, place), 0.0)
+            if world.held_since_s.get(place, looked_s) < looked_s:
+                raise world.fail(f"merges #{number} while #{place} is on hold")
+        if telemetry.said is Health.UNKNOWN or telemetry.calls - telemetry.said_at_call > 1:
+            raise world.fail(f"merges #{number} without knowing the health")
+        if telemetry.said is Health.HEALTHY and not self._approved(branch, pull):
+            raise world.fail(f"merges #{number} while healthy, with nobody's approval")
+
+    def _approved(self, branch: FixBranch, pull: Pull) -> bool:
+        records = self.records(branch.issue, pull.number)
+        return any(isinstance(r, CommandRecord) and r.accepted and (r.verb, r.sha) == ("approve", pull.head_sha) for r in records)
+
+    def _close(self, number: int, options: dict[str, Any], telemetry: SimTelemetry) -> None:
+        world, issue = self._world, self._world.hub.issue(number)
+        if issue.state == "closed":
+            return
+        mine = {r.fingerprint for i, r in world.incidents() if i.number == number}
+        if options.get("reason") == "not_planned":
+            older = [i for i, r in world.incidents() if r.fingerprint in mine and i.number < number]
+            if not any(i.state == "open" or (i.closed_s or 0.0) > world.clock.now_s - BOUND_CLOSE_S for i in older):
+                raise world.fail(f"closes #{number} as a duplicate of nothing")
+            return
+        if telemetry.said is not Health.HEALTHY or telemetry.calls - telemetry.said_at_call > 1:
+            raise world.fail(f"closes #{number} without knowing that it is healthy")
+        if issue.reopened:
+            raise world.fail(f"closes #{number}, which a person reopened")
+
+    def _recorded(self, number: int, record: Record, telemetry: SimTelemetry) -> None:
+        world = self._world
+        if isinstance(record, AttemptRecord):
+            attempts = 0
+            for known in self.records(number, *(p.number for p in self.pulls_of(number))):
+                if isinstance(known, AttemptRecord):
+                    attempts += 1
+                elif isinstance(known, CommandRecord) and known.verb == "retry" and known.accepted:
+                    attempts = 0
+            if attempts > POLICIES.autonomy.attempts:
+                raise world.fail(f"attempt {record.attempt} is the {attempts}. of its round")
+        if isinstance(record, OutcomeRecord) and record.outcome is OutcomeKind.HEALED:
+            fixes = [p for p in self.pulls_of(number) if p.state == "merged" and parse_branch(p.branch) == self._fix(number, record)]
+            serving = world.service.segments[-1].commit
+            if not any(p.merge_sha in world.hub.git.ancestors(serving) for p in fixes):
+                raise world.fail(f"attempt {record.attempt} is called healed, but its fix does not serve")
+            if record.after is None or record.after.slow or record.after.errors:
+                raise world.fail(f"attempt {record.attempt} is called healed without a good measurement")
+
+    def _fix(self, number: int, record: OutcomeRecord) -> FixBranch:
+        fp = next(r.fingerprint for i, r in self._world.incidents() if i.number == number)
+        return FixBranch(fp, number, record.attempt)
+
+    def _opened(self, branch: str) -> None:
+        """At most one at a time; one that a person has pushed to is theirs."""
+        name = parse_branch(branch)
+        if name is None:
+            raise self._world.fail(f"opens a pull request from {branch}")
+        ours = [p for p in self.pulls_of(name.issue) if p.state == "open" and self.is_ours(p)]
+        if len(ours) > 1:
+            raise self._world.fail(f"#{name.issue} has {len(ours)} open pull requests: {', '.join(f'#{p.number}' for p in ours)}")
+
+    # --- at rest
+
+    def at_rest(self, last: Facts | None) -> None:
+        world = self._world
+        by_fingerprint: dict[str, list[Issue]] = {}
+        for issue, record in world.incidents():
+            by_fingerprint.setdefault(record.fingerprint, []).append(issue)
+        health = world.service.health_at(world.clock.now_s)
+        if health is not Health.HEALTHY and not by_fingerprint:
+            raise world.fail("broken, and there is no issue")
+        for issues in by_fingerprint.values():
+            opened = [i for i in issues if i.state == "open"]
+            if len(opened) > 1:
+                raise world.fail(f"{len(opened)} open issues for one incident")
+            for issue in issues:
+                self._rest_of(issue)
+            if opened:
+                self._rest_open(opened[0], health)
+            elif health is not Health.HEALTHY and not any(i.number in world.closed_by_people for i in issues):
+                raise world.fail("broken, and every issue is closed though nobody closed one")
+
+    def _rest_of(self, issue: Issue) -> None:
+        world = self._world
+        pulls = self.pulls_of(issue.number)
+        ours = [p for p in pulls if p.state == "open" and self.is_ours(p)]
+        if len(ours) > 1:
+            raise world.fail(f"#{issue.number} has {len(ours)} open pull requests at rest")
+        if ours and issue.state == "closed":
+            raise world.fail(f"#{issue.number} is closed and #{ours[0].number} is an orphan")
+        for number in (issue.number, *(p.number for p in pulls)):
+            twins = Counter(
+                identity(record)
+                for c in world.hub.tables.comments.values()
+                if c.issue == number and c.author == world.bot
+                for record in KEYRING.read(c.body, number)
+            )
+            if doubled := [key for key, count in twins.items() if count > 1]:
+                raise world.fail(f"#{number} says twice: {doubled}")
+        records = self.records(issue.number)
+        ended = any(isinstance(r, OutcomeRecord) and not r.undo for r in records)
+        learnt = any(isinstance(r, PostMortemRecord) for r in records)
+        if issue.state == "closed" and ended and not learnt and not self._tried_to_learn(issue):
+            raise world.fail(f"#{issue.number} is closed, and nothing was learnt")
+
+    def _tried_to_learn(self, issue: Issue) -> bool:
+        """The curator died as often as it is started; or the issue is a duplicate or closed long ago, and another one is looked at."""
+        runs = [r for r in self._world.hub.tables.runs.values() if r.title == f"curate #{issue.number}"]
+        younger = [i for i, _ in self._world.incidents() if i.number > issue.number]
+        return len(runs) >= POLICIES.autonomy.runs_per_attempt or bool(younger)
+
+    def _rest_open(self, issue: Issue, health: Health) -> None:
+        """Somebody must know that it is their turn."""
+        pulls = [p for p in self.pulls_of(issue.number) if p.state == "open"]
+        if HOLD_LABEL in issue.labels or any(HOLD_ALL_LABEL in i.labels for i in self._world.hub.tables.issues.values() if i.state == "open"):
+            raise self._world.fail("still on hold at rest")
+        if any(not self.is_ours(p) for p in pulls):
+            return  # a person pushed to it: theirs
+        records = self.records(issue.number, *(p.number for p in pulls))
+        newest = max((r.attempt for r in records if isinstance(r, AttemptRecord)), default=0)
+        called = [r for r in records if isinstance(r, EscalationRecord) and r.attempt == newest]
+        if called:
+            return
+        if health is Health.HEALTHY and (pulls or issue.reopened):
+            return  # healthy before the merge: a person decides; reopened by a person: a person closes it
+        raise self._world.fail(f"#{issue.number} is open, {health}, and nobody was called")

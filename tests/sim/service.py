@@ -1,0 +1,157 @@
+"""The simulated service and its telemetry: what it answers with, since when, and how well; and the platform that deploys it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bot.agents.verifier import is_bad
+from bot.local.memory import Hub
+from bot.model import EdgeStat, Evidence, Health, Measurement, Objective, Signal, SignalKind, SpanView, TraceView
+from tests.sim.repository import has_bug, is_bounded
+
+RATE_PER_S = 5.0
+BEFORE_S = 600.0
+SERVED = ("marketplace-web", "quote-engine", "carrier-gateway")
+
+
+@dataclass
+class Segment:
+    """From `start_s` until the next one: which commit answers, whether badly, whether anybody asks."""
+
+    start_s: float
+    commit: str
+    bad: bool
+    traffic: bool = True
+
+
+@dataclass
+class Service:
+    """The truth. `hanging` is the carrier that does not answer, "" for none."""
+
+    hub: Hub
+    objective: Objective
+    commit: str
+    started_s: float
+    hanging: str = ""
+    traffic: bool = True
+    heard: bool = True  # False: telemetry does not arrive (the service may be fine or not)
+    segments: list[Segment] = field(default_factory=list)
+
+    def is_bad(self) -> bool:
+        tree = self.hub.git.commits[self.commit].tree
+        return has_bug(tree) or bool(self.hanging and not is_bounded(tree, self.hanging))
+
+    def changed(self, now_s: float) -> None:
+        """To be called after any change: begins a new segment when something is different."""
+        bad, seen = self.is_bad(), self.traffic and self.heard
+        last = self.segments[-1] if self.segments else None
+        if last is None or (last.commit, last.bad, last.traffic) != (self.commit, bad, seen):
+            self.segments.append(Segment(now_s, self.commit, bad, seen))
+
+    def deploy(self, commit: str, now_s: float) -> None:
+        self.commit = commit
+        self.changed(now_s)
+
+    # --- telemetry, as Scout would see it
+
+    def measure_window(self, start_s: float, end_s: float) -> Measurement:
+        requests = bad = 0.0
+        for i, segment in enumerate(self.segments):
+            until_s = self.segments[i + 1].start_s if i + 1 < len(self.segments) else end_s
+            overlap_s = max(0.0, min(end_s, until_s) - max(start_s, segment.start_s))
+            if segment.traffic:
+                requests += overlap_s * RATE_PER_S
+                bad += overlap_s * RATE_PER_S * segment.bad
+        count, spoiled = int(requests), min(int(requests), int(bad))
+        errors = spoiled if self._kind() is SignalKind.ERRORS else 0
+        slow = spoiled - errors
+        p99_ms = None if not count else 6000.0 if slow else 300.0
+        return Measurement(start_s, end_s, count, errors, slow, 200.0 if count else None, p99_ms)
+
+    def _kind(self) -> SignalKind:
+        return SignalKind.LATENCY if self.hanging else SignalKind.ERRORS
+
+    def health_at(self, now_s: float) -> Health:
+        m = self.measure_window(now_s - self.objective.window_s, now_s)
+        if m.requests < self.objective.min_requests:
+            return Health.UNKNOWN
+        return Health.UNHEALTHY if is_bad(m, self.objective) else Health.HEALTHY
+
+    def signal_at(self, now_s: float) -> Signal | None:
+        if self.health_at(now_s) is not Health.UNHEALTHY:
+            return None
+        now = self.measure_window(now_s - self.objective.window_s, now_s)
+        first_s = self._first_bad_s(now_s)
+        before = self.measure_window(max(first_s - BEFORE_S, self.started_s), first_s)
+        return Signal(self._kind(), self.objective, before, now, first_s, now_s)
+
+    def _first_bad_s(self, now_s: float) -> float:
+        """Of the stretch that reaches into the present; gaps in telemetry don't end it."""
+        first_s, found = now_s, False
+        for segment in reversed(self.segments):
+            if segment.traffic and segment.bad:
+                first_s, found = segment.start_s, True
+            elif segment.traffic and found:
+                break
+        return first_s
+
+    def evidence_at(self, now_s: float) -> Evidence:
+        """For a carrier that hangs what the real localisation needs; for a bad commit nothing that it could blame."""
+        if not self.hanging:
+            return Evidence(now_s)
+        edges = [_edge(1, "marketplace-web", "quote-engine", 260, 6000), _edge(2, "quote-engine", "carrier-gateway", 240, 6000)]
+        carriers = ("carrier-alder", "carrier-birch", "carrier-cedar")
+        edges += [_edge(3 + i, "carrier-gateway", name, 200, 6000 if name == self.hanging else 210) for i, name in enumerate(carriers)]
+        spans = (_span("s1", "marketplace-web", "server", ""), _span("s2", "carrier-gateway", "client", self.hanging))
+        return Evidence(now_s, (TraceView("t1", True, now_s - 5, spans),), tuple(edges))
+
+
+def _edge(n: int, caller: str, peer: str, before_ms: float, now_ms: float) -> EdgeStat:
+    return EdgeStat(f"e{n}", caller, "POST /quotes", peer, 200, before_ms, before_ms, 0, 40, now_ms, now_ms, 0)
+
+
+def _span(name: str, service: str, kind: str, peer: str) -> SpanView:
+    return SpanView(name, service, "POST /quotes", "client" if kind == "client" else "server", None, 0, 6000, False, None, "", peer, "")
+
+
+class SimTelemetry:
+    """Satisfies `bot.ports.Telemetry` for one process, and remembers what it last said about health, and when."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.said = Health.UNKNOWN
+        self.said_at_call = -1
+        self.calls = 0  # to GitHub, counted by the process's forge
+
+    def signals(self, now_s: float) -> Sequence[Signal]:
+        found = self._service.signal_at(now_s)
+        return (found,) if found else ()
+
+    def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]:
+        objective = self._service.objective
+        self.said, self.said_at_call = self._service.health_at(now_s), self.calls
+        return self.said, self._service.measure_window(now_s - objective.window_s, now_s)
+
+    def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
+        return self._service.measure_window(start_s, end_s)
+
+    def serving(self, service: str, now_s: float) -> tuple[str, float] | None:
+        """Heard of within the last minute, by the newest commit that answered."""
+        s = self._service
+        heard = [x for x in s.segments if x.traffic]
+        if not heard:
+            return None
+        newest = heard[-1]
+        if newest is not s.segments[-1] and now_s - s.segments[s.segments.index(newest) + 1].start_s > 60:
+            return None
+        since_s = newest.start_s
+        for segment in reversed(s.segments[: s.segments.index(newest)]):
+            if segment.traffic and segment.commit != newest.commit:
+                break
+            if segment.traffic:
+                since_s = segment.start_s
+        return newest.commit, since_s
+
+    def evidence(self, signal: Signal, now_s: float) -> Evidence:
+        return self._service.evidence_at(now_s)
