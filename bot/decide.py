@@ -1,6 +1,6 @@
 """What to do next about one incident: a pure function, total, without a clock, a network or a memory.
 
-Read it top to bottom: what people say comes first, then what is merged, then what is open, then what is missing. *Unknown* health only waits.
+Read it top to bottom: what people say comes first, then what is merged, then what is open, then what is missing. *Unknown* only waits.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ class OpenIssue:
 @dataclass(frozen=True)
 class CloseDuplicate:
     number: int
+
+
+@dataclass(frozen=True)
+class DropTwin:
+    comment_id: int
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ Step = (
     Wait
     | OpenIssue
     | CloseDuplicate
+    | DropTwin
     | Answer
     | Begin
     | Think
@@ -137,10 +143,14 @@ HEALTHY_NOTICE = "healthy-before-merge"
 
 def decide(f: Facts, a: Autonomy) -> Step:
     """The one next step. Every `Facts` has exactly one."""
+    if f.strays and not f.held:
+        return ClosePull(f.strays[0], "its incident is closed")
     if f.issue is None:
-        return OpenIssue() if f.signal and not f.refused else Wait("nothing is broken")
+        return OpenIssue() if f.signal else Wait("nothing is broken")
     if f.duplicates:
         return CloseDuplicate(f.duplicates[0])
+    if f.twins:
+        return DropTwin(f.twins[0])
     if f.asked:
         return Answer(f.asked[0])
     if f.issue.state == "closed":
@@ -150,34 +160,50 @@ def decide(f: Facts, a: Autonomy) -> Step:
     if not f.attempts:
         return _first(f)
     current = f.attempts[-1]
+    if left := _left_open(f, current):
+        return ClosePull(left.pull.number, "its attempt is over")
     if current.outcome is None:
         return _running(f, a, current)
     return _ended(f, a, current)
 
 
 def _closed(f: Facts, a: Autonomy) -> Step:
-    """The incident is over: leave no pull request behind, and learn from it."""
-    for attempt in f.attempts:
-        for p in (attempt.pull, attempt.undo):
-            if p and p.pull.state == "open" and p.ours:
-                return ClosePull(p.pull.number, "the incident was closed")
-    if f.issue and f.attempts and f.post_mortem is None and f.lessons < a.runs_per_attempt:
+    """The incident is over: learn from it."""
+    if f.issue and any(x.outcome for x in f.attempts) and f.post_mortem is None and f.lessons < a.runs_per_attempt:
         closed_s = f.issue.closed_s or f.now_s
         return Learn(f.issue.number) if f.now_s - closed_s > a.learn_after_s * (1 + f.lessons) else Wait("the curator is at it")
     return Wait("closed")
 
 
+def _left_open(f: Facts, current: Attempt) -> PullFacts | None:
+    """A pull request of an attempt that has ended meanwhile, e.g. by a diagnosis that came after we had given it up."""
+    for x in f.attempts:
+        for p, ended in ((x.pull, x.outcome), (x.undo, x.undo_outcome)):
+            if p and p.pull.state == "open" and p.ours and (ended or x is not current):
+                return p
+    return None
+
+
 def _first(f: Facts) -> Step:
-    if f.health is Health.HEALTHY:
-        return CloseIssue("gone") if f.quiet else Wait("healthy again: watching whether it stays so")
-    return Begin(1)
+    return _well(f) if f.health is Health.HEALTHY else Begin(1)
+
+
+def _well(f: Facts) -> Step:
+    """Healthy, though nothing of ours healed it."""
+    return _close(f, "gone") if f.quiet else Wait("healthy again: watching whether it stays so")
+
+
+def _close(f: Facts, why: str) -> Step:
+    if f.issue and f.issue.reopened:
+        return Wait("healthy; a person reopened this, so a person closes it")
+    return CloseIssue(why)
 
 
 def _running(f: Facts, a: Autonomy, current: Attempt) -> Step:
     if current.pull is not None:
         return _pull(f, a, current, current.pull, undo=False)
     if f.health is Health.HEALTHY:
-        return CloseIssue("gone") if f.quiet else Wait("healthy again: watching whether it stays so")
+        return _well(f)
     if current.diagnosis is None:
         return _thinking(f, a, current)
     diagnosis = current.diagnosis.diagnosis
@@ -209,15 +235,19 @@ def _thinking(f: Facts, a: Autonomy, current: Attempt) -> Step:
 
 def _ended(f: Facts, a: Autonomy, current: Attempt) -> Step:
     outcome = current.outcome.outcome if current.outcome else OutcomeKind.ERROR
-    if outcome is OutcomeKind.HEALED:
-        return CloseIssue("healed")
+    if outcome is OutcomeKind.HEALED and f.health is not Health.UNHEALTHY:
+        return _close(f, "healed") if f.health is Health.HEALTHY else Wait("healed, but not measured now")
     merged = current.pull is not None and current.pull.pull.state == "merged"
     if f.quiet and not (current.undo and current.undo.pull.state == "open"):
-        return CloseIssue("gone")
-    if merged and outcome is not OutcomeKind.FAILED:
+        return _close(f, "gone")
+    if merged and outcome in (OutcomeKind.INCONCLUSIVE, OutcomeKind.ERROR):
         return _call(f, current, Call.UNPROVEN)
-    if merged and current.undo_outcome is None:
+    if merged and outcome is OutcomeKind.FAILED and current.undo_outcome is None:
         return _undo(f, a, current)
+    if current.undo_outcome and current.undo_outcome.outcome is OutcomeKind.ERROR:
+        return _call(f, current, Call.UNDO)
+    if f.health is Health.HEALTHY:
+        return _well(f)
     if f.counted >= a.attempts:
         return _call(f, current, Call.ATTEMPTS)
     return Begin(current.number + 1)
@@ -250,7 +280,8 @@ def _pull(f: Facts, a: Autonomy, current: Attempt, p: PullFacts, *, undo: bool) 
     if f.health is Health.HEALTHY and not p.healthy_noticed:
         return Note(HEALTHY_NOTICE, p.pull.number)
     if p.healthy_noticed and not approved:
-        return Wait("healthy again before the merge: a person decides")
+        flapping = f.health is Health.UNHEALTHY
+        return _call(f, current, Call.FLAPPING) if flapping else Wait("healthy again before the merge: a person decides")
     return _judged(f, a, current, p, undo)
 
 
@@ -263,11 +294,13 @@ def _judged(f: Facts, a: Autonomy, current: Attempt, p: PullFacts, undo: bool) -
     if p.verdict is None or (p.verdict.run_id, p.verdict.run_attempt) != (run.id, run.attempt):
         return Judge(current.number, p.pull.number)
     green = run.conclusion == "success"
-    if p.approval and p.approval_s > p.verdict_s and (p.verdict.verdict.decision is not Decision.ALLOW or not green):
+    allowed = green and p.verdict.verdict.decision is Decision.ALLOW
+    outdated = run.attempt == 1 and (p.approval is not None or p.verdict.verdict.decision is Decision.ALLOW)
+    if not allowed and (outdated or p.approval_is_newer):  # the run may have judged before the approval, or while on hold
         return RerunGate(run.id, p.pull.number)
+    if allowed and (p.pull.mergeable is False or (p.refused_s is not None and f.now_s - p.refused_s > a.judge_timeout_s)):
+        return _call(f, current, Call.CONFLICT)
     match p.verdict.verdict.decision:
-        case Decision.ALLOW if green and p.pull.mergeable is False:
-            return _call(f, current, Call.CONFLICT)
         case Decision.ALLOW if green:
             return Merge(current.number, p.pull.number, p.pull.head_sha, undo)
         case Decision.ALLOW:
@@ -283,9 +316,7 @@ def _call(f: Facts, current: Attempt, call: Call) -> Step:
     p = current.undo or current.pull
     waiting = p is not None and p.pull.state == "open"
     if f.counted == 0 and not waiting:
-        return Begin(current.number + 1)  # `/sre retry` came after this attempt
-    if f.escalation and (f.escalation.attempt, f.escalation.call) == (current.number, call):
-        if f.quiet and not waiting:
-            return CloseIssue("gone")
-        return Wait("a person was called")
+        return _well(f) if f.health is Health.HEALTHY else Begin(current.number + 1)  # `/sre retry` came after this attempt
+    if any((x.attempt, x.call) == (current.number, call) for x in f.called):
+        return _close(f, "gone") if f.quiet and not waiting else Wait("a person was called")
     return Escalate(current.number, call)

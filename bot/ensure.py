@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.errors import Conflict, Missing
-from bot.forge import Issue, Pull
-from bot.model import IncidentRecord, Record
+from bot.forge import Comment, Issue, Pull
+from bot.model import AttemptRecord, IncidentRecord, Record
 from bot.ports import CodeWriter, ForgeReader, IssueWriter
 from bot.record import Keyring, identity
 
@@ -32,21 +32,34 @@ class Entry:
     record: Record
     number: int
     comment_id: int
-    created_s: float
+    created_s: float  # GitHub's: whole seconds
+
+    @property
+    def at_s(self) -> float:
+        """When it was written, as finely as it is known: two records of one second still have an order."""
+        own = self.record.started_s if isinstance(self.record, AttemptRecord) else getattr(self.record, "at_s", 0.0)
+        return own or self.created_s
 
 
 async def read_entries(forge: ForgeReader, keyring: Keyring, number: int, bot: str) -> tuple[Entry, ...]:
     """All our records in the comments under an issue or pull request, oldest first, each identity once."""
+    return entries_in(await forge.comments(number), keyring, number, bot)[0]
+
+
+def entries_in(comments: Sequence[Comment], keyring: Keyring, number: int, bot: str) -> tuple[tuple[Entry, ...], tuple[int, ...]]:
+    """Our records in these comments, oldest first, each identity once; and the ids of comments that say nothing but what stands above."""
     entries: list[Entry] = []
-    seen = set()
-    for comment in await forge.comments(number):
-        if comment.author != bot:
-            continue
-        for record in keyring.read(comment.body, number):
-            if identity(record) not in seen:
-                seen.add(identity(record))
-                entries.append(Entry(record, number, comment.id, comment.created_s))
-    return tuple(entries)
+    twins: list[int] = []
+    seen: set[object] = set()
+    for comment in sorted(comments, key=lambda c: c.id):
+        records = keyring.read(comment.body, number) if comment.author == bot else ()
+        fresh = [record for record in records if identity(record) not in seen]
+        if records and not fresh:
+            twins.append(comment.id)
+        for record in fresh:
+            seen.add(identity(record))
+            entries.append(Entry(record, number, comment.id, comment.created_s))
+    return tuple(entries), tuple(twins)
 
 
 def incident_of(issue: Issue, keyring: Keyring, bot: str) -> IncidentRecord | None:

@@ -42,11 +42,11 @@ class PullFacts:
     gate_run: WorkflowRun | None  # the newest guardrail run, found by workflow path and head SHA
     verdict: VerdictRecord | None  # the newest one for the head SHA
     approval: CommandRecord | None  # the newest accepted approve/deny for the head SHA
-    approval_s: float  # when it was answered; 0.0 when there is none
-    verdict_s: float  # when the verdict was written; 0.0 when there is none
+    approval_is_newer: bool  # than the verdict
     healthy_noticed: bool  # we have said «healthy again before the merge»
     verified: tuple[OutcomeKind, str, Measurement | None] | None = None  # the Verifier's finding, once merged
     serving_s: float | None = None  # since when the merge commit, or a descendant, answers
+    refused_s: float | None = None  # since when GitHub refuses to merge this head, though we may
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,14 @@ class Facts:
     issue: Issue | None  # the incident that this pass is about
     incident: IncidentRecord | None
     duplicates: tuple[int, ...]  # younger open issues of the same incident
-    refused: bool  # a person closed the last incident unhealed and it has not been healthy since
+    strays: tuple[int, ...]  # open pull requests of ours for this fingerprint whose issue is closed
+    twins: tuple[int, ...]  # comments that repeat a record of ours: two wrote it at the same moment
     held: bool
     asked: tuple[Asked, ...]
     attempts: tuple[Attempt, ...]
     counted: int  # attempts since the last accepted retry
     escalation: EscalationRecord | None  # the newest one that no retry has voided
+    called: tuple[EscalationRecord, ...]  # all of them, voided or not
     healed: bool  # some attempt ended healed, or the incident was closed as gone
     post_mortem: PostMortem | None
     lessons: int  # curator runs for this incident so far

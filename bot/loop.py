@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -19,7 +20,10 @@ from bot.observe import fingerprint_of, observe
 from bot.perform import Hands, perform, refresh_status
 
 STEPS_A_PASS = 25  # more than any incident needs without waiting for somebody: past it, other incidents get their turn
+BUG_DELAY_S = 10.0
 RECENTLY_CLOSED_S = 3600.0  # how far back a sweep looks for closed incidents without a lesson
+
+_LOGGER = logging.getLogger(__name__)
 
 Watcher = Callable[[Facts, Step], None]
 
@@ -36,6 +40,7 @@ class Pace:
 async def reconcile(fp: str, h: Hands, watch: Watcher | None = None) -> Step:
     """Steps until the incident waits for somebody; returns the last step. Raises Retry or Refused."""
     step: Step = Wait("not looked yet")
+    refused: Step | None = None
     for _ in range(STEPS_A_PASS):
         facts = await observe(h.eyes, fp, h.clock.now())
         step = decide(facts, h.eyes.policies.autonomy)
@@ -47,6 +52,9 @@ async def reconcile(fp: str, h: Hands, watch: Watcher | None = None) -> Step:
         try:
             await perform(step, facts, h)
         except Conflict:
+            if step == refused:
+                return step  # looking again has not helped: later
+            refused = step
             await h.clock.sleep(0.05)  # the world moved: look again
     return step
 
@@ -74,13 +82,13 @@ class Loop:
                 self._woken.clear()
                 if sweeping:
                     next_sweep_s = now_s + self._pace.sweep_s
-                await self._look(broken, deep=sweeping)
+                await self.look(broken, deep=sweeping)
                 next_look_s = clock.now() + self._pace.waiting_s
             delay_s = self._pace.waiting_s if broken else self._pace.tick_s
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), delay_s)
 
-    async def _look(self, broken: set[str], *, deep: bool) -> None:
+    async def look(self, broken: set[str], *, deep: bool) -> None:
         """One pass over all incidents that want a look. A failing one does not stop the others."""
         try:
             wanted = await self._wanted(broken, deep)
@@ -94,13 +102,19 @@ class Loop:
             try:
                 await reconcile(fp, self._hands, self._watch)
             except (Retry, Refused) as problem:
-                failures = self._failures[fp] = self._failures.get(fp, 0) + 1
-                delay_s = problem.after_s if isinstance(problem, Retry) else self._pace.waiting_s
-                self._retry_at[fp] = self._hands.clock.now() + delay_s * 2 ** min(failures - 1, 6)
+                self._put_off(fp, problem.after_s if isinstance(problem, Retry) else self._pace.waiting_s)
                 self._complain(fp, problem)
+            except Exception as bug:
+                _LOGGER.exception("a bug while looking at incident %s", fp)
+                self._put_off(fp, BUG_DELAY_S)
+                self._complain(fp, bug)
             else:
                 self._failures.pop(fp, None)
                 self._retry_at.pop(fp, None)
+
+    def _put_off(self, fp: str, delay_s: float) -> None:
+        failures = self._failures[fp] = self._failures.get(fp, 0) + 1
+        self._retry_at[fp] = self._hands.clock.now() + delay_s * 2 ** min(failures - 1, 6)
 
     async def _wanted(self, broken: set[str], deep: bool) -> list[str]:
         eyes = self._hands.eyes
@@ -112,5 +126,5 @@ class Loop:
         return list(dict.fromkeys([*found, *sorted(broken)]))
 
     def _complain(self, where: str, problem: Exception) -> None:
-        text = f"could not finish with {where}: {problem}"
+        text = f"could not finish with {where}: {type(problem).__name__}: {problem}"
         self._hands.sink.say(Event(self._hands.clock.now(), "loop", Phase.OBSERVE, where, text))

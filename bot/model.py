@@ -329,6 +329,7 @@ class DiagnosisRecord:
     attempt: int
     diagnosis: Diagnosis
     base_sha: str  # main when it was made
+    at_s: float = 0.0  # by the bot's clock; GitHub's times have whole seconds only
 
 
 @dataclass(frozen=True)
@@ -339,6 +340,7 @@ class VerdictRecord:
     verdict: Verdict
     run_id: int = 0
     run_attempt: int = 0
+    at_s: float = 0.0  # by the bot's clock; GitHub's times have whole seconds only
 
 
 @dataclass(frozen=True)
@@ -364,6 +366,7 @@ class CommandRecord:
     accepted: bool
     sha: str = ""
     pull: int = 0
+    at_s: float = 0.0  # by the bot's clock; GitHub's times have whole seconds only
 
 
 class Call(StrEnum):
@@ -378,6 +381,8 @@ class Call(StrEnum):
     CLOSED = "closed"  # a person closed our pull request: we stop
     CONFLICT = "conflict"  # the pull request no longer merges
     UNPROVEN = "unproven"  # merged, but the healing could not be measured
+    UNDO = "undo"  # a fix that did not heal could not be taken back
+    FLAPPING = "flapping"  # healthy for a while before the merge, and broken again
 
 
 @dataclass(frozen=True)
@@ -386,6 +391,7 @@ class EscalationRecord:
 
     attempt: int
     call: Call
+    at_s: float = 0.0  # by the bot's clock; GitHub's times have whole seconds only
 
 
 @dataclass(frozen=True)
@@ -399,6 +405,7 @@ class NoticeRecord:
 @dataclass(frozen=True)
 class PostMortemRecord:
     post_mortem: PostMortem
+    at_s: float = 0.0
 
 
 Record = (

@@ -12,6 +12,8 @@ CURATOR_WORKFLOW = "curator.yml"
 HOLD_LABEL = "sre:hold"
 HOLD_ALL_LABEL = "sre:hold-all"
 NEEDS_HUMAN_LABEL = "sre:needs-human"
+CLOSING_NOTICE = "closing"
+DUPLICATE_NOTICE = "duplicate"
 AUTHOR_NAME = "SRE-Space"
 AUTHOR_EMAIL = "sre-space@users.noreply.github.com"
 
@@ -42,6 +44,11 @@ def diagnosis_title(issue: int, attempt: int) -> str:
 
 def curator_title(issue: int) -> str:
     return f"curate #{issue}"
+
+
+def merge_refused(sha: str) -> str:
+    """The topic of the notice that GitHub refused to merge this head."""
+    return f"merge-refused {sha[:12]}"
 
 
 def trailer(branch: FixBranch) -> str:

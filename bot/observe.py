@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.agents.human import parse_commands
 from bot.agents.verifier import Finding, is_bad, verify
-from bot.ensure import Entry, incidents, read_entries
+from bot.ensure import Entry, entries_in, incidents, read_entries
 from bot.errors import Missing
 from bot.facts import Asked, Attempt, Facts, PullFacts
 from bot.forge import Comment, Issue, Pull, WorkflowRun
@@ -28,20 +28,24 @@ from bot.model import (
 )
 from bot.names import (
     BRANCH_PREFIX,
+    CLOSING_NOTICE,
     CURATOR_WORKFLOW,
     DIAGNOSE_WORKFLOW,
+    DUPLICATE_NOTICE,
     GUARDRAIL_WORKFLOW,
     HOLD_ALL_LABEL,
     HOLD_LABEL,
     FixBranch,
     curator_title,
     diagnosis_title,
+    merge_refused,
+    parse_branch,
     trailer,
 )
 from bot.policy.paths import services_of
 from bot.policy.schema import Policies
 from bot.ports import ForgeReader, Telemetry
-from bot.record import Keyring
+from bot.record import Keyring, identity
 from bot.signature import fingerprint
 
 HOUR_S = 3600.0
@@ -71,21 +75,22 @@ def fingerprint_of(signal: Signal) -> str:
 async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
     """Everything that `decide` may know about one incident. Raises what the Forge raises."""
     signal = next((s for s in eyes.telemetry.signals(now_s) if fingerprint_of(s) == fp), None)
-    issue, incident, duplicates, last_closed = await _find(eyes, fp, signal)
+    issue, incident, duplicates = await _find(eyes, fp, signal)
+    recent = [p for p in await eyes.forge.recent_pulls() if p.author == eyes.bot and p.branch.startswith(BRANCH_PREFIX)]
+    strays = await _strays(eyes, fp, recent, issue)
     if issue is None or incident is None:
-        return _nothing(eyes, fp, now_s, signal, refused=_still_refused(eyes.telemetry, signal, last_closed))
+        return _nothing(fp, now_s, signal, strays)
     own = incident.signal
     health, _ = eyes.telemetry.health(own.service, own.operation, now_s)
     comments = await eyes.forge.comments(issue.number)
-    entries = await read_entries(eyes.forge, eyes.keyring, issue.number, eyes.bot)
-    recent = [p for p in await eyes.forge.recent_pulls() if p.author == eyes.bot and p.branch.startswith(BRANCH_PREFIX)]
+    entries, twins = entries_in(comments, eyes.keyring, issue.number, eyes.bot)
     look = _Look(eyes, fp, now_s, issue, incident, health, entries, tuple(recent))
     attempts = await look.attempts()
     asked = list(_asked(eyes, comments, entries, issue.number))
     for number in look.pull_numbers:
         asked += _asked(eyes, look.pull_comments[number], (*entries, *look.pull_entries[number]), number)
-    retried_s = max((e.created_s for e in look.all_entries() if _is(e, "retry")), default=0.0)
-    escalations = [e for e in entries if isinstance(e.record, EscalationRecord) and e.created_s > retried_s]
+    retried_s = max((e.at_s for e in look.all_entries() if _is(e, "retry")), default=0.0)
+    escalations = [e for e in entries if isinstance(e.record, EscalationRecord) and e.at_s > retried_s]
     return Facts(
         fingerprint=fp,
         now_s=now_s,
@@ -95,12 +100,14 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
         issue=issue,
         incident=incident,
         duplicates=duplicates,
-        refused=False,
+        strays=strays,
+        twins=(*twins, *look.pull_twins),
         held=HOLD_LABEL in issue.labels or look.pull_held or bool(await eyes.forge.issues(label=HOLD_ALL_LABEL)),
         asked=tuple(sorted(asked, key=lambda a: a.comment_id)),
         attempts=attempts,
         counted=sum(a.started_s > retried_s for a in attempts),
         escalation=escalations[-1].record if escalations and isinstance(escalations[-1].record, EscalationRecord) else None,
+        called=tuple(e.record for e in entries if isinstance(e.record, EscalationRecord)),
         healed=any(a.outcome and a.outcome.outcome is OutcomeKind.HEALED for a in attempts),
         post_mortem=next((e.record.post_mortem for e in entries if isinstance(e.record, PostMortemRecord)), None),
         lessons=len(await _lessons(eyes, issue)) if issue.state == "closed" else 0,
@@ -111,47 +118,67 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
     )
 
 
-def _nothing(eyes: Eyes, fp: str, now_s: float, signal: Signal | None, *, refused: bool) -> Facts:
+def _nothing(fp: str, now_s: float, signal: Signal | None, strays: tuple[int, ...]) -> Facts:
     health = Health.UNHEALTHY if signal else Health.UNKNOWN
-    return Facts(fp, now_s, signal, health, False, None, None, (), refused, False, (), (), 0, None, False, None, 0, 0, 0, "")
+    return Facts(fp, now_s, signal, health, False, None, None, (), strays, (), False, (), (), 0, None, (), False, None, 0, 0, 0, "")
 
 
-Found = tuple[Issue | None, IncidentRecord | None, tuple[int, ...], tuple[Issue, bool] | None]
+async def _strays(eyes: Eyes, fp: str, recent: Sequence[Pull], issue: Issue | None) -> tuple[int, ...]:
+    """Open pull requests of ours whose incident is closed: by a person, as a duplicate, or while another worker was opening one."""
+    found = []
+    for pull in recent:
+        branch = parse_branch(pull.branch)
+        if pull.state != "open" or branch is None or branch.fingerprint != fp:
+            continue
+        if issue is not None and branch.issue == issue.number and issue.state == "open":
+            continue
+        now = await eyes.forge.pull(pull.number)
+        if now.state == "open" and await _is_ours(eyes, now, branch):
+            found.append(pull.number)
+    return tuple(found)
+
+
+Found = tuple[Issue | None, IncidentRecord | None, tuple[int, ...]]
 
 
 async def _find(eyes: Eyes, fp: str, signal: Signal | None) -> Found:
     """The issue that this pass is about: the oldest open one, else the youngest closed one while there is no new breach."""
-    mine = [(i, r) for i, r in await incidents(eyes.forge, eyes.keyring, eyes.bot) if r.fingerprint == fp]
-    if mine:
-        issue, record = mine[0]
-        return issue, record, tuple(i.number for i, _ in mine[1:]), None
-    past = [(i, r) for i, r in await incidents(eyes.forge, eyes.keyring, eyes.bot, "closed") if r.fingerprint == fp]
-    if not past:
-        return None, None, (), None
-    issue, record = past[-1]
-    entries = await read_entries(eyes.forge, eyes.keyring, issue.number, eyes.bot)
-    ours = any(_ends(e.record) for e in entries)
-    if signal is None:
-        return issue, record, (), None
-    return None, None, (), (issue, ours)
+    past: list[tuple[Issue, IncidentRecord]] = []
+    for state in ("open", "all"):  # not "closed": of two lists one may lag, and one that was just closed would be in neither
+        past = [(i, r) for i, r in await incidents(eyes.forge, eyes.keyring, eyes.bot, state) if r.fingerprint == fp]
+        mine = [(i, r) for i, r in past if i.state == "open"]
+        if mine:
+            return *mine[0], tuple(i.number for i, _ in mine[1:])
+    for issue, record in reversed(past):
+        records = await read_records(eyes.forge, eyes.keyring, issue.number, eyes.bot)
+        if any(isinstance(r, NoticeRecord) and r.topic == DUPLICATE_NOTICE for r in records):
+            continue
+        if signal is None or _still_refused(eyes.telemetry, signal, issue, closed_by_us=_closed_by_us(records)):
+            return issue, record, ()
+        break
+    return None, None, ()
+
+
+def _closed_by_us(records: Sequence[Record]) -> bool:
+    """Nothing was begun since we wrote that it is over."""
+    last = max((i for i, r in enumerate(records) if _ends(r)), default=-1)
+    return last >= 0 and not any(isinstance(r, AttemptRecord) for r in records[last:])
 
 
 def _ends(record: Record) -> bool:
     """Written just before we close an incident: healed, or gone by itself."""
     healed = isinstance(record, OutcomeRecord) and not record.undo and record.outcome is OutcomeKind.HEALED
-    return healed or (isinstance(record, NoticeRecord) and record.topic == "closing")
+    return healed or (isinstance(record, NoticeRecord) and record.topic == CLOSING_NOTICE)
 
 
-def _still_refused(telemetry: Telemetry, signal: Signal | None, last_closed: tuple[Issue, bool] | None) -> bool:
+def _still_refused(telemetry: Telemetry, signal: Signal, issue: Issue, *, closed_by_us: bool) -> bool:
     """A person closed the last issue while it was broken: no new one until the service has been healthy in between.
     After a healing of ours, requests from before the closing don't count as a new breach."""
-    if signal is None or last_closed is None:
-        return False
-    issue, closed_by_us = last_closed
     closed_s = issue.closed_s or 0.0
     if closed_by_us:
-        return signal.first_bad_s <= closed_s
-    since = telemetry.measure(signal.service, signal.operation, closed_s, signal.first_bad_s)
+        return signal.now.start_s <= closed_s
+    first_s = signal.first_bad_s
+    since = telemetry.measure(signal.service, signal.operation, max(closed_s, first_s - signal.objective.window_s), first_s)
     return since is None or since.requests < signal.objective.min_requests or is_bad(since, signal.objective)
 
 
@@ -200,6 +227,7 @@ class _Look:
         self.pull_comments: dict[int, Sequence[Comment]] = {}
         self.pull_entries: dict[int, tuple[Entry, ...]] = {}
         self.pull_numbers: list[int] = []
+        self.pull_twins: list[int] = []
         self.pull_held = False
 
     def all_entries(self) -> list[Entry]:
@@ -207,11 +235,11 @@ class _Look:
 
     async def attempts(self) -> tuple[Attempt, ...]:
         started = sorted(
-            ((e.record, e.created_s) for e in self.entries if isinstance(e.record, AttemptRecord)), key=lambda pair: pair[0].attempt
+            ((e.record, e.at_s) for e in self.entries if isinstance(e.record, AttemptRecord)), key=lambda pair: pair[0].attempt
         )
-        return tuple([await self._attempt(record, created_s) for record, created_s in started])
+        return tuple([await self._attempt(record, at_s) for record, at_s in started])
 
-    async def _attempt(self, record: AttemptRecord, created_s: float) -> Attempt:
+    async def _attempt(self, record: AttemptRecord, at_s: float) -> Attempt:
         n = record.attempt
         diagnosis = next((e.record for e in self.entries if isinstance(e.record, DiagnosisRecord) and e.record.attempt == n), None)
         outcomes = [e.record for e in self.entries if isinstance(e.record, OutcomeRecord) and e.record.attempt == n]
@@ -227,7 +255,7 @@ class _Look:
         return Attempt(
             number=n,
             record=record,
-            started_s=created_s,
+            started_s=at_s,
             runs=runs,
             diagnosis=diagnosis,
             branch_sha=await self.eyes.forge.branch_sha(str(branch)) if diagnosis and not pull else None,
@@ -241,15 +269,17 @@ class _Look:
     async def _pull(self, branch: FixBranch) -> PullFacts | None:
         pull = next((p for p in self.recent if p.branch == str(branch)), None)
         if pull is None:
-            pull = next((p for p in await self.eyes.forge.pulls(branch=str(branch)) if p.author == self.eyes.bot), None)
+            pull = next(iter(await self.eyes.forge.pulls(branch=str(branch))), None)
         if pull is None:
             return None
         if pull.state == "open":
             pull = await self.eyes.forge.pull(pull.number)  # lists lag behind, and do not say whether it can be merged
-        entries = await read_entries(self.eyes.forge, self.eyes.keyring, pull.number, self.eyes.bot)
+        comments = await self.eyes.forge.comments(pull.number)
+        entries, twins = entries_in(comments, self.eyes.keyring, pull.number, self.eyes.bot)
         self.pull_numbers.append(pull.number)
-        self.pull_comments[pull.number] = await self.eyes.forge.comments(pull.number)
+        self.pull_comments[pull.number] = comments
         self.pull_entries[pull.number] = entries
+        self.pull_twins += twins
         self.pull_held = self.pull_held or (pull.state == "open" and HOLD_LABEL in pull.labels)
         concluded = [e for e in self.entries if isinstance(e.record, OutcomeRecord) and e.record.attempt == branch.attempt]
         done = any(isinstance(e.record, OutcomeRecord) and e.record.undo is branch.undo for e in concluded)
@@ -257,22 +287,21 @@ class _Look:
         verdicts = [e for e in entries if isinstance(e.record, VerdictRecord) and e.record.verdict.head_sha == pull.head_sha]
         answers = [e for e in self.all_entries() if _is_answer(e, pull)]
         opened = pull.state == "open"
+        refused = NoticeRecord(merge_refused(pull.head_sha), pull.number)
         return PullFacts(
             pull=pull,
-            ours=not opened or await self._is_ours(pull, branch),
+            ours=not opened or await _is_ours(self.eyes, pull, branch),
             gate_run=await self._gate_run(pull),
             verdict=verdicts[-1].record if verdicts and isinstance(verdicts[-1].record, VerdictRecord) else None,
             approval=answers[-1].record if answers and isinstance(answers[-1].record, CommandRecord) else None,
-            approval_s=answers[-1].created_s if answers else 0.0,
-            verdict_s=verdicts[-1].created_s if verdicts else 0.0,
+            approval_is_newer=bool(answers and verdicts and answers[-1].at_s > verdicts[-1].at_s),
             healthy_noticed=any(isinstance(e.record, NoticeRecord) and e.record.topic == "healthy-before-merge" for e in entries),
             verified=finding,
             serving_s=serving_s,
+            refused_s=next(
+                (e.at_s for e in entries if isinstance(e.record, NoticeRecord) and identity(e.record) == identity(refused)), None
+            ),
         )
-
-    async def _is_ours(self, pull: Pull, branch: FixBranch) -> bool:
-        head = await self.eyes.forge.commit(pull.head_sha)
-        return head.message.rstrip().endswith(trailer(branch))
 
     async def _gate_run(self, pull: Pull) -> WorkflowRun | None:
         runs = await self.eyes.forge.runs(GUARDRAIL_WORKFLOW, head_sha=pull.head_sha)
@@ -308,6 +337,11 @@ class _Look:
             return (await self.eyes.forge.compare(ancestor, sha)).status in ("identical", "ahead")
         except Missing:
             return False  # deployed from somewhere that this repository does not know
+
+
+async def _is_ours(eyes: Eyes, pull: Pull, branch: FixBranch) -> bool:
+    """Opened by us, and nobody has pushed to it since."""
+    return pull.author == eyes.bot and (await eyes.forge.commit(pull.head_sha)).message.rstrip().endswith(trailer(branch))
 
 
 def _is_answer(entry: Entry, pull: Pull) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bot import texts
 from bot.agents import cag, fixer, guardrail, replies
 from bot.chronicle import Chronicle
 from bot.decide import (
+    SETTLE_S,
     Answer,
     Begin,
     CloseDuplicate,
@@ -15,6 +18,7 @@ from bot.decide import (
     ClosePull,
     Conclude,
     CreateBranch,
+    DropTwin,
     Escalate,
     Judge,
     Learn,
@@ -27,9 +31,9 @@ from bot.decide import (
     Think,
     Wait,
 )
-from bot.diagnosis.case import gather
+from bot.diagnosis.case import gather, tried_suspects
 from bot.ensure import ensure_comment, ensure_issue, ensure_sticky
-from bot.errors import Conflict
+from bot.errors import Conflict, Missing
 from bot.facts import Attempt, Facts
 from bot.model import (
     AttemptRecord,
@@ -43,14 +47,25 @@ from bot.model import (
     OutcomeKind,
     OutcomeRecord,
     Phase,
+    Record,
     Verdict,
     VerdictRecord,
 )
-from bot.names import CURATOR_WORKFLOW, DIAGNOSE_WORKFLOW, HOLD_LABEL, NEEDS_HUMAN_LABEL
+from bot.names import (
+    CLOSING_NOTICE,
+    CURATOR_WORKFLOW,
+    DIAGNOSE_WORKFLOW,
+    DUPLICATE_NOTICE,
+    HOLD_ALL_LABEL,
+    HOLD_LABEL,
+    NEEDS_HUMAN_LABEL,
+    merge_refused,
+)
 from bot.observe import Eyes
-from bot.policy.load import load_policies
+from bot.policy.load import NAMES, file_of, load_policies
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink, Forge
+from bot.texts import notices
 
 STATUS = NoticeRecord("status")
 
@@ -79,8 +94,14 @@ async def perform(step: Step, f: Facts, h: Hands) -> None:
         case OpenIssue():
             await _open_issue(f, h)
         case CloseDuplicate(number):
-            await h.forge.update_issue(number, state="closed", reason="not_planned")
-            h.say(f, "loop", Phase.ACT, f"#{number} says the same as this incident: closed as a duplicate")
+            await _close_duplicate(number, f, h)
+        case DropTwin(comment_id):
+            with contextlib.suppress(Missing):  # somebody else was quicker
+                await h.forge.delete_comment(comment_id)
+        case ClosePull(pull_number, why):
+            notice = NoticeRecord(CLOSING_NOTICE, pull_number)
+            await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, pull_number, notice, texts.closing_pull(why))
+            await h.forge.update_pull(pull_number, state="closed")
         case Answer(asked):
             reply = await replies.answer(asked, f, h.forge, h.eyes.keyring, h.eyes.bot)
             h.say(f, "human", Phase.DECIDE, f"{asked.by} said /sre {asked.verb}: {'done' if reply.accepted else 'refused'}")
@@ -88,18 +109,13 @@ async def perform(step: Step, f: Facts, h: Hands) -> None:
             await _begin(attempt, f, h)
         case Think(attempt):
             await _think(attempt, f, h)
-        case CreateBranch(attempt, undo):
-            if await fixer.create_branch(h.forge, h.eyes.policies, f, _attempt(f, attempt), undo=undo):
-                h.say(f, "fixer", Phase.ACT, "committed the undo on a branch" if undo else "committed the fix on a branch")
-        case OpenPull(attempt, undo):
-            pull, opened = await fixer.open_pull(h.forge, h.eyes.policies, h.links, f, _attempt(f, attempt), undo=undo)
-            if opened:
-                h.say(f, "fixer", Phase.ACT, f"opened pull request #{pull.number}", pull=str(pull.number))
+        case CreateBranch() | OpenPull():
+            await _propose(step, f, h)
         case Judge(attempt, pull_number):
             await _judge(pull_number, _attempt(f, attempt), f, h)
         case RerunGate(run_id, pull_number):
             await h.forge.rerun(run_id)
-            h.say(f, "guardrail", Phase.DECIDE, f"#{pull_number} was approved: the guardrail judges it again")
+            h.say(f, "guardrail", Phase.DECIDE, f"the guardrail judges #{pull_number} once more")
         case Merge():
             await _merge(step, f, h)
         case _:
@@ -110,31 +126,52 @@ async def _conclude(step: Step, f: Facts, h: Hands) -> None:
     """The steps that end something."""
     number = _number(f)
     match step:
-        case ClosePull(pull, why):
-            notice = NoticeRecord("closing", pull)
-            await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, pull, notice, texts.closing_pull(why))
-            await h.forge.update_pull(pull, state="closed")
         case Note(topic, pull):
             await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, pull, NoticeRecord(topic, pull), texts.healthy_before_merge())
             h.say(f, "verifier", Phase.VERIFY, f"healthy again before the merge: #{pull} waits for a person")
         case Conclude(attempt, outcome, reason, undo):
             await _outcome(_attempt(f, attempt), outcome, reason, undo, f, h)
         case Escalate(attempt, call):
-            record = EscalationRecord(attempt, call)
+            record = EscalationRecord(attempt, call, f.now_s)
             text = texts.escalation(f, call, h.links)
             await h.forge.add_labels(number, [NEEDS_HUMAN_LABEL])
             await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, record, text)
             h.say(f, "human", Phase.DECIDE, f"calling a person: {texts.CALLS[call]}")
         case CloseIssue(why):
-            if why != "healed":
-                text = texts.gone(f)
-                await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, NoticeRecord("closing"), text)
-            await refresh_status(f, h, closing=True)
-            await h.forge.update_issue(number, state="closed", reason="completed")
-            h.say(f, "loop", Phase.VERIFY, f"#{number} is closed: {'healed' if why == 'healed' else 'healthy again without us'}")
+            await _close_issue(why, f, h)
         case Learn(issue):
             await h.forge.dispatch(CURATOR_WORKFLOW, ref=f.default_branch, inputs={"issue": str(issue)})
             h.say(f, "curator", Phase.LEARN, f"#{issue} has no post-mortem yet: starting the curator")
+
+
+async def _close_duplicate(number: int, f: Facts, h: Hands) -> None:
+    """Marks it first: a duplicate is no incident of its own, whatever comes later."""
+    text = notices.duplicate(_number(f))
+    await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, NoticeRecord(DUPLICATE_NOTICE), text)
+    await h.forge.update_issue(number, state="closed", reason="not_planned")
+    h.say(f, "loop", Phase.ACT, f"#{number} says the same as this incident: closed as a duplicate")
+
+
+async def _close_issue(why: str, f: Facts, h: Hands) -> None:
+    """Measures once more just before, and looks whether a person has reopened it."""
+    number = _number(f)
+    if why != "healed":
+        await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, NoticeRecord(CLOSING_NOTICE), texts.gone(f))
+    await refresh_status(f, h, closing=True)
+    if (await h.forge.issue(number)).reopened:
+        raise Conflict("a person has reopened it: look again")
+    if _health(f, h) is not Health.HEALTHY:
+        raise Conflict("not healthy any more: look again")
+    await h.forge.update_issue(number, state="closed", reason="completed")
+    h.say(f, "loop", Phase.VERIFY, f"#{number} is closed: {'healed' if why == 'healed' else 'healthy again without us'}")
+
+
+def _health(f: Facts, h: Hands) -> Health:
+    """Now, not when the facts were read."""
+    if f.incident is None:
+        return Health.UNKNOWN
+    signal = f.incident.signal
+    return h.eyes.telemetry.health(signal.service, signal.operation, h.clock.now())[0]
 
 
 async def refresh_status(f: Facts, h: Hands, *, closing: bool = False) -> None:
@@ -186,17 +223,44 @@ async def _think(attempt: int, f: Facts, h: Hands) -> None:
     if f.incident is None:
         raise Conflict("the incident's record is gone: look again")
     evidence = _attempt(f, attempt).record.evidence or f.incident.evidence
-    case = await gather(h.forge, h.eyes.policies, f.incident, evidence)
+    case = await gather(h.forge, h.eyes.policies, f.incident, evidence, tried_suspects(_records(f)))
     past = await h.chronicle.past(h.forge)
     answer = cag.answer(case, past, h.eyes.policies)
     if answer is not None:
-        record = DiagnosisRecord(attempt, answer, case.base_sha)
+        record = DiagnosisRecord(attempt, answer, case.base_sha, h.clock.now())
         h.say(f, "cag", Phase.ORIENT, f"I know this one: {answer.cause}", confidence=f"{answer.confidence:.3f}")
         text = texts.diagnosis(record, case.evidence, h.eyes.policies, h.links)
         await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, record, text)
         return
     h.say(f, "cag", Phase.ORIENT, f"none of {len(past)} remembered incidents fits: Brain has to think")
-    await h.forge.dispatch(DIAGNOSE_WORKFLOW, ref=f.default_branch, inputs={"issue": str(number), "attempt": str(attempt)})
+    run_id = await h.forge.dispatch(DIAGNOSE_WORKFLOW, ref=f.default_branch, inputs={"issue": str(number), "attempt": str(attempt)})
+    await _until_listed(DIAGNOSE_WORKFLOW, run_id, h)
+
+
+async def _until_listed(workflow: str, run_id: int, h: Hands) -> None:
+    """Lists lag behind: looking again before the run is in its list would start another one."""
+    until_s = h.clock.now() + SETTLE_S
+    while h.clock.now() < until_s and all(run.id != run_id for run in await h.forge.runs(workflow)):
+        await h.clock.sleep(0.5)
+
+
+def _records(f: Facts) -> list[Record]:
+    return [r for a in f.attempts for r in (a.diagnosis, a.outcome) if r is not None]
+
+
+async def _propose(step: CreateBranch | OpenPull, f: Facts, h: Hands) -> None:
+    """A remedy that can't be built ends its attempt: trying it again gives the same."""
+    attempt, policies = _attempt(f, step.attempt), h.eyes.policies
+    try:
+        if isinstance(step, CreateBranch):
+            if await fixer.create_branch(h.forge, policies, f, attempt, undo=step.undo):
+                h.say(f, "fixer", Phase.ACT, "committed the undo on a branch" if step.undo else "committed the fix on a branch")
+            return
+        pull, opened = await fixer.open_pull(h.forge, policies, h.links, f, attempt, undo=step.undo)
+        if opened:
+            h.say(f, "fixer", Phase.ACT, f"opened pull request #{pull.number}", pull=str(pull.number))
+    except fixer.NoProposal as problem:
+        await _outcome(attempt, OutcomeKind.ERROR, f"the change can't be made: {problem}", step.undo, f, h)
 
 
 async def _judge(pull_number: int, attempt: Attempt, f: Facts, h: Hands) -> None:
@@ -206,7 +270,7 @@ async def _judge(pull_number: int, attempt: Attempt, f: Facts, h: Hands) -> None
     verdict = await guardrail.gate(h.forge, policies, h.eyes.keyring, pull_number, h.sink, bot=h.eyes.bot, now_s=h.clock.now())
     if not isinstance(verdict, Verdict):
         raise Conflict(f"#{pull_number} is not ours any more: look again")
-    record = VerdictRecord(pull_number, verdict, run.id if run else 0, run.attempt if run else 0)
+    record = VerdictRecord(pull_number, verdict, run.id if run else 0, run.attempt if run else 0, h.clock.now())
     text = texts.verdict(record, run, h.links)
     await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, pull_number, record, text)
 
@@ -214,24 +278,45 @@ async def _judge(pull_number: int, attempt: Attempt, f: Facts, h: Hands) -> None
 async def base_policies(forge: Forge) -> Policies:
     """The policies of the default branch's head: never a pull request's own."""
     head = (await forge.branch_sha(await forge.default_branch())) or ""
-    names = ("slo", "services", "known", "autonomy", "confidence", "guardrail")
-    found = {f"policies/{name}.yaml": await forge.read_file(f"policies/{name}.yaml", head) for name in names}
-    return load_policies(found.get)
+    return _parsed(tuple([(file_of(name), await forge.read_file(file_of(name), head)) for name in NAMES]))
+
+
+@lru_cache(maxsize=4)
+def _parsed(texts: tuple[tuple[str, str | None], ...]) -> Policies:
+    """The same texts are the same policies: they change rarely and are read before every judgement."""
+    return load_policies(dict(texts).get)
 
 
 async def _merge(step: Merge, f: Facts, h: Hands) -> None:
     """Looks once more just before: a person may have said hold, or the service may be well, since the facts were read."""
     issue = await h.forge.issue(_number(f))
     pull = await h.forge.pull(step.pull)
-    signal = f.incident.signal if f.incident else None
-    health = h.eyes.telemetry.health(signal.service, signal.operation, h.clock.now())[0] if signal else Health.UNKNOWN
-    approved = any(p and p.approval and p.approval.verb == "approve" for a in f.attempts for p in (a.pull, a.undo))
-    if HOLD_LABEL in (*issue.labels, *pull.labels) or issue.state != "open":
+    held = HOLD_LABEL in (*issue.labels, *pull.labels) or await h.forge.issues(label=HOLD_ALL_LABEL)
+    if held or issue.state != "open":
         raise Conflict("on hold, or closed: look again")
-    if health is Health.UNKNOWN or (health is Health.HEALTHY and not approved):
+    health = _health(f, h)
+    if health is Health.UNKNOWN or (health is Health.HEALTHY and not _approved(step, f)):
         raise Conflict("not unhealthy any more: look again")
-    sha = await h.forge.merge(step.pull, sha=step.sha, title=texts.merge_title(pull), message=texts.merge_message(f, step.undo))
+    try:
+        sha = await h.forge.merge(step.pull, sha=step.sha, title=texts.merge_title(pull), message=texts.merge_message(f, step.undo))
+    except Conflict as problem:
+        await _note_refusal(step, str(problem), h)
+        raise
     h.say(f, "fixer", Phase.ACT, f"merged #{step.pull} as {sha[:7]}", commit=sha)
+
+
+def _approved(step: Merge, f: Facts) -> bool:
+    attempt = _attempt(f, step.attempt)
+    p = attempt.undo if step.undo else attempt.pull
+    return bool(p and p.approval and p.approval.verb == "approve" and p.pull.head_sha == step.sha)
+
+
+async def _note_refusal(step: Merge, why: str, h: Hands) -> None:
+    """GitHub refuses what we may merge, e.g. for a rule of the repository: written down, so that a person is called when it lasts."""
+    pull = await h.forge.pull(step.pull)
+    if pull.state == "open" and pull.head_sha == step.sha:
+        notice = NoticeRecord(merge_refused(step.sha), step.pull)
+        await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, step.pull, notice, notices.merge_refused(why))
 
 
 async def _outcome(attempt: Attempt, outcome: OutcomeKind, reason: str, undo: bool, f: Facts, h: Hands) -> None:

@@ -20,7 +20,7 @@ def build_reasoner(settings: Settings) -> Reasoner:
     """A model when there is a key or an endpoint for one; else the evidence alone."""
     if not settings.openai_api_key and not settings.openai_base_url:
         return EvidenceReasoner()
-    from bot.adapters.openai import OpenAIReasoner  # noqa: PLC0415 - 60 MiB that only a model needs
+    from bot.adapters.openai import OpenAIReasoner
 
     return OpenAIReasoner(
         api_key=settings.openai_api_key,

@@ -31,6 +31,9 @@ check compose "$bin/check-jsonschema" --builtin-schema vendor.compose-spec docke
 check workflow-security "$bin/zizmor" --offline --no-progress --quiet --strict-collection .github/workflows
 check policies "$bin/python" -m bot policy test
 check shell shells
+if command -v shellcheck >/dev/null 2>&1; then
+    check shellcheck shellcheck scripts/*.sh .ci/run
+fi
 
 if [ -n "$failed" ]; then
     echo "lint: failed:${failed%,}" >&2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.diagnosis.plain import duration, percent, plain
 from bot.model import (
     DiagnosisRecord,
@@ -15,6 +17,7 @@ from bot.model import (
     SignalKind,
 )
 
+_COMMIT = re.compile(r"\b[Cc]ommit [0-9a-f]{7,40}\b")
 _ENDED = {
     OutcomeKind.HEALED: "That healed it",
     OutcomeKind.FAILED: "That did not heal it, and the change was taken back",
@@ -72,5 +75,5 @@ def _done(remedy: Remedy) -> str:
 
 
 def _without_commits(cause: str) -> str:
-    words = cause.split(" ")
-    return " ".join("…" if before.lower() == "commit" else word for before, word in zip(["", *words], words, strict=False))
+    """Which commit it was says nothing about the next incident of this kind."""
+    return _COMMIT.sub(lambda m: "A commit" if m[0][0] == "C" else "a commit", cause)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot import texts
 from bot.diagnosis.remedies import build_proposal
 from bot.ensure import ReadWriteCode, ensure_branch, ensure_pull
-from bot.errors import Conflict
+from bot.errors import Conflict, Refused
 from bot.facts import Attempt, Facts
 from bot.forge import Pull
 from bot.model import Proposal, Remedy
@@ -13,11 +13,15 @@ from bot.names import AUTHOR_EMAIL, AUTHOR_NAME, FixBranch, trailer
 from bot.policy.schema import Policies
 
 
+class NoProposal(Refused):
+    """The remedy means no change on this base: nothing is left to change, or later changes conflict."""
+
+
 async def create_branch(forge: ReadWriteCode, policies: Policies, f: Facts, attempt: Attempt, *, undo: bool) -> bool:
     """The branch with its one commit; True when it was not there yet. Made twice from the same base it is the same commit."""
     branch = _branch(f, attempt, undo)
     remedy, base_sha, at_s = await _plan(forge, f, attempt, undo)
-    proposal = await build_proposal(forge, policies, remedy, base_sha)
+    proposal = await _built(forge, policies, remedy, base_sha)
     sha = await forge.create_commit(
         parent=proposal.base_sha,
         changes={change.path: change.after for change in proposal.changes},
@@ -39,11 +43,18 @@ async def open_pull(
         raise Conflict("the branch is gone: look again")
     remedy, _, _ = await _plan(forge, f, attempt, undo)
     parent = (await forge.commit(head)).parents[0]
-    proposal = await build_proposal(forge, policies, remedy, parent)
+    proposal = await _built(forge, policies, remedy, parent)
     author = await guilty_author(forge, remedy, undo)
     title = texts.commit_title(remedy, undo)
     body = texts.pull_body(f, attempt, proposal, links, undo=undo, author=author)
     return await ensure_pull(forge, branch=str(branch), base=f.default_branch, title=title, body=body)
+
+
+async def _built(forge: ReadWriteCode, policies: Policies, remedy: Remedy, base_sha: str) -> Proposal:
+    try:
+        return await build_proposal(forge, policies, remedy, base_sha)
+    except Refused as problem:
+        raise NoProposal(str(problem)) from problem
 
 
 async def guilty_author(forge: ReadWriteCode, remedy: Remedy, undo: bool) -> str:

@@ -24,7 +24,7 @@ async def answer(asked: Asked, f: Facts, forge: ReadWriteIssues, keyring: Keyrin
     """The record is the last write but one: a crash before it repeats the whole, which does no harm."""
     await forge.react(asked.comment_id, "eyes")
     reply = await _reply(asked, f, forge)
-    record = CommandRecord(asked.comment_id, asked.verb, asked.by, reply.accepted, reply.sha, reply.pull)
+    record = CommandRecord(asked.comment_id, asked.verb, asked.by, reply.accepted, reply.sha, reply.pull, f.now_s)
     await ensure_comment(forge, keyring, bot, asked.number, record, reply.text)
     await forge.react(asked.comment_id, "rocket" if reply.accepted else "confused")
     return reply

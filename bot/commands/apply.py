@@ -1,4 +1,4 @@
-"""`sre-space apply`: takes a diagnosis from a job that could only read, checks it, records it, commits its fix and opens the pull request."""
+"""`sre-space apply`: takes a diagnosis from a job that could only read; checks and records it, commits its fix, opens the pull request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bot.blind import NoTelemetry
-from bot.codec import from_json
+from bot.codec import from_json, to_json
 from bot.commands.job import open_job, read_incident, run_job
 from bot.decide import CreateBranch, OpenPull, decide
 from bot.ensure import ensure_comment
@@ -44,13 +44,15 @@ async def _apply(number: int, attempt: int, file: Path, env: Mapping[str, str]) 
 
 
 def read_diagnosis(file: Path, attempt: int) -> DiagnosisRecord:
-    """Raises Refused when it is too large, not of the expected form, or of another attempt."""
+    """Raises Refused when it is too large, not of the expected form, of another attempt, or cannot be written down."""
     try:
-        raw = file.read_bytes()
+        with file.open("rb") as content:
+            raw = content.read(DIAGNOSIS_LIMIT_BYTES + 1)
         if len(raw) > DIAGNOSIS_LIMIT_BYTES:
             raise Refused(f"{file}: larger than {DIAGNOSIS_LIMIT_BYTES} bytes")
         record = from_json(DiagnosisRecord, json.loads(raw))
-    except (OSError, ValueError) as problem:
+        json.dumps(to_json(record), ensure_ascii=False, allow_nan=False).encode()  # not a number, half a surrogate pair: ValueError
+    except (OSError, ValueError, RecursionError) as problem:
         raise Refused(f"{file} is not a diagnosis: {problem}") from problem
     if record.attempt != attempt:
         raise Refused(f"{file} is the diagnosis of attempt {record.attempt}, not {attempt}")

@@ -70,7 +70,7 @@ async def _remember(lesson: PostMortem, recorded: Recorded, job: Job) -> None:
     side, number = job.side, recorded.issue.number
     outcomes = [e.record for e in recorded.entries if isinstance(e.record, OutcomeRecord) and not e.record.undo]
     text = post_mortem_text(lesson, recorded.incident, max(outcomes, key=lambda o: o.attempt), side.links)
-    await ensure_comment(side.forge, side.keyring, side.bot, number, PostMortemRecord(lesson), text)
+    await ensure_comment(side.forge, side.keyring, side.bot, number, PostMortemRecord(lesson, side.clock.now()), text)
     memory = build_memory(job.settings)
     past = await Chronicle(side.keyring, side.bot).past(side.forge)
     if memory.count() < len(past) - 1:

@@ -18,7 +18,7 @@ from bot.wiring import GitHubSide, open_github, policies_of, remote_sink
 
 
 class JobSink:
-    """Says every thought in the job's log, and on the feed when there is one. `incident` names it for thoughts that know only a fingerprint."""
+    """Says every thought in the job's log, and on the feed when there is one. `incident`: for thoughts that know only a fingerprint."""
 
     def __init__(self, remote: RemoteSink | None, incident: str) -> None:
         self._remote = remote

@@ -6,6 +6,8 @@ import argparse
 import asyncio
 import contextlib
 import importlib
+import logging
+import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import FrameType
@@ -26,6 +28,8 @@ from bot.texts import Links
 from bot.web.app import build_app
 from bot.web.feed import Feed
 from bot.web.parts import WebParts
+
+_LOGGER = logging.getLogger(__name__)
 
 CLOUD_WAITING_S = 10.0
 SHUTDOWN_S = 3
@@ -57,6 +61,7 @@ class ControlPlane:
         self.scout = Scout(policies, self.clock, self.feed)
         self.snapshot = Snapshot(policies, self.scout)
         self.links = Links(settings.github_web_url, settings.repository)
+        self.failed = False
         self._woken = asyncio.Event()
         self._process = psutil.Process()
 
@@ -71,13 +76,21 @@ class ControlPlane:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         control = asyncio.create_task(self._control(), name="control")
+        control.add_done_callback(self._ended)
         try:
             yield
         finally:
             control.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(Exception, asyncio.CancelledError):  # told by `_ended`
                 await control
             self.feed.close()
+
+    def _ended(self, control: asyncio.Task[None]) -> None:
+        """A control plane that no longer controls must not look alive: the process ends, and the platform starts it again."""
+        if not control.cancelled() and (bug := control.exception()):
+            _LOGGER.error("the control loop ended", exc_info=bug)
+            self.failed = True
+            signal.raise_signal(signal.SIGTERM)
 
     async def _control(self) -> None:
         """Connects, then reconciles until cancelled. A wrong token is told, and tried again: it may be mended on GitHub's side."""
@@ -131,7 +144,7 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
         limit_concurrency=CONNECTIONS,
     )
     _Server(config, plane.feed).run()
-    return 0
+    return 1 if plane.failed else 0
 
 
 class _Server(uvicorn.Server):

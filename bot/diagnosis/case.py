@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.errors import Missing, Refused
 from bot.forge import Commit
-from bot.model import DeployMark, ErrorGroup, Evidence, IncidentRecord, PostMortem
+from bot.model import (
+    DeployMark,
+    DiagnosisRecord,
+    ErrorGroup,
+    Evidence,
+    IncidentRecord,
+    OutcomeKind,
+    OutcomeRecord,
+    PostMortem,
+    Record,
+    Suspect,
+)
 from bot.policy.paths import services_of
 from bot.policy.schema import Policies
 from bot.ports import ForgeReader
@@ -41,9 +52,18 @@ class Case:
     base_sha: str  # head of the default branch
     recalled: tuple[tuple[PostMortem, float], ...] = ()
     changes_left_out: int = 0  # commits beyond MAX_COMMITS that nobody looked at
+    tried: tuple[Suspect, ...] = ()  # acted upon in earlier attempts of this incident, and that did not heal
 
     def manifest(self, service: str) -> str | None:
         return dict(self.manifests).get(service)
+
+
+def tried_suspects(records: Iterable[Record]) -> tuple[Suspect, ...]:
+    """Whom earlier attempts acted upon without healing. `records` are those of one incident."""
+    listed = tuple(records)
+    failed = {r.attempt for r in listed if isinstance(r, OutcomeRecord) and not r.undo and r.outcome is OutcomeKind.FAILED}
+    found = [r.diagnosis.suspects[0] for r in listed if isinstance(r, DiagnosisRecord) and r.attempt in failed and r.diagnosis.suspects]
+    return tuple(found)
 
 
 def is_new(group: ErrorGroup) -> bool:
@@ -56,7 +76,9 @@ def onset_s(incident: IncidentRecord, evidence: Evidence) -> float:
     return max([incident.signal.first_bad_s, *(group.first_seen_s for group in evidence.errors if is_new(group))])
 
 
-async def gather(reader: ForgeReader, policies: Policies, incident: IncidentRecord, evidence: Evidence) -> Case:
+async def gather(
+    reader: ForgeReader, policies: Policies, incident: IncidentRecord, evidence: Evidence, tried: Sequence[Suspect] = ()
+) -> Case:
     """Reads the default branch's head, the commits that arrived shortly before the onset, and the manifests of the services concerned.
 
     Without usable deploy marks the branch's recent commits stand in, with no deploy to their name. Raises Retry or Refused as the
@@ -79,7 +101,8 @@ async def gather(reader: ForgeReader, policies: Policies, incident: IncidentReco
         touched = [path for file in commit.files for path in (file.path, file.previous_path) if path]
         changes.append(Change(commit, arrived[sha], services_of(touched, policies)))
     manifests = await _manifests(reader, policies, incident, evidence, base_sha)
-    return Case(incident, evidence, tuple(changes), manifests, base_sha, changes_left_out=len(arrived) - len(shas))
+    left_out = len(arrived) - len(shas)
+    return Case(incident, evidence, tuple(changes), manifests, base_sha, changes_left_out=left_out, tried=tuple(tried))
 
 
 async def _arrived(reader: ForgeReader, marks: Sequence[DeployMark]) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
@@ -12,12 +12,25 @@ from bot.diagnosis.edges import operation_excess, shift
 from bot.model import Claim, EdgeStat, ErrorGroup, SignalKind
 
 TOLERANCE = 0.06  # of a figure: people and models round
-ROUNDING = {"ms": 0.6, "share": 0.006, "times": 0.06}  # half of the last digit that we print ourselves
+EXACT = 1e-6  # for floating point
+CLOCK_S = 1.0  # a time of day is written without fractions
+DAY_S = 86_400.0
 ABNORMAL = 0.1  # an edge that got worse by less than this shows nothing
 
 _FIGURE = re.compile(r"(?<![\w.-])(\d+(?:\.\d+)?)\s?(ms|milliseconds|seconds|s|%|percent|times as|times longer|×|x)(?!\w)")
 _OF = re.compile(r"(?<![\w.-])(\d+) of (?:the )?(\d+)(?![\w.])")
+_CLOCK = re.compile(r"(?<![\w.:-])(\d{1,2}):(\d{2}):(\d{2})(?![\w:])")
 _UNITS = {"ms": "ms", "milliseconds": "ms", "s": "ms", "seconds": "ms", "%": "share", "percent": "share"}
+_SCALES = {"s": 1000.0, "seconds": 1000.0, "%": 0.01, "percent": 0.01}
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A figure in a claim. `slack` is half of its last digit: what is written as 0.0 s may have been anything below 50 ms."""
+
+    kind: str  # ms | share | times | count | clock (seconds of the day)
+    figure: float
+    slack: float
 
 
 def challenge(case: Case, claims: Iterable[Claim]) -> tuple[Claim, ...]:
@@ -59,23 +72,23 @@ def _abnormal(case: Case, evidence_id: str) -> bool:
     return any(trace.bad and evidence_id in (trace.id, *(span.id for span in trace.spans)) for trace in evidence.traces)
 
 
-def _stated(text: str) -> Iterator[tuple[str, float]]:
+def _stated(text: str) -> Iterator[Stated]:
     for number, unit in _FIGURE.findall(text):
-        kind = _UNITS.get(unit, "times")
-        yield kind, float(number) * {"s": 1000.0, "seconds": 1000.0, "%": 0.01, "percent": 0.01}.get(unit, 1.0)
+        scale, digits = _SCALES.get(unit, 1.0), len(number.partition(".")[2])
+        yield Stated(_UNITS.get(unit, "times"), float(number) * scale, 0.5 * 10.0**-digits * scale + EXACT)
     for part, whole in _OF.findall(text):
-        yield "count", float(part)
-        yield "count", float(whole)
+        yield Stated("count", float(part), 0.0)
+        yield Stated("count", float(whole), 0.0)
+    for hours, minutes, seconds in _CLOCK.findall(text):
+        yield Stated("clock", int(hours) * 3600.0 + int(minutes) * 60.0 + int(seconds), CLOCK_S)
 
 
-def _same(stated: tuple[str, float], known: tuple[str, float]) -> bool:
-    (kind, figure), (other_kind, other) = stated, known
-    if kind != other_kind:
+def _same(stated: Stated, known: tuple[str, float]) -> bool:
+    kind, other = known
+    if stated.kind != kind:
         return False
-    slack = ROUNDING.get(kind, 0.0)
-    if kind == "ms" and other >= 1000:
-        slack = 60.0
-    return abs(figure - other) <= max(slack, TOLERANCE * other if kind != "count" else 0.0)
+    share = TOLERANCE * other if kind not in ("count", "clock") else 0.0
+    return abs(stated.figure - other) <= max(stated.slack, share)
 
 
 def _figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
@@ -95,6 +108,7 @@ def _figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
             yield from (("count", float(n)) for n in (group.count, group.before_count))
     for span in (s for t in evidence.traces for s in t.spans if s.id in cited or t.id in cited):
         yield from (("ms", span.duration_ms), ("ms", span.offset_ms))
+    yield from (("clock", moment % DAY_S) for moment in _moments(case, cited))
     yield from _gaps(case, [group for group in evidence.errors if group.id in cited], cited)
     bad = [t for t in evidence.traces if t.bad]
     yield from (("count", float(n)) for n in range(len(bad) + 1))
@@ -113,6 +127,15 @@ def _edge_figures(edge: EdgeStat, case: Case) -> Iterator[tuple[str, float]]:
             yield "ms", now - before
     one = shift(edge, case)
     yield "share", one.explains
+
+
+def _moments(case: Case, cited: set[str]) -> Iterator[float]:
+    """When the cited evidence, and the incident itself, began."""
+    signal, evidence = case.incident.signal, case.evidence
+    yield from (signal.first_bad_s, signal.detected_s)
+    yield from (mark.first_seen_s for mark in evidence.deploys if mark.id in cited)
+    yield from (group.first_seen_s for group in evidence.errors if group.id in cited)
+    yield from (trace.start_s for trace in evidence.traces if trace.id in cited)
 
 
 def _gaps(case: Case, groups: list[ErrorGroup], cited: set[str]) -> Iterator[tuple[str, float]]:

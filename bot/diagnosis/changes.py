@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from bot.diagnosis.candidate import Candidate, Measure, clip
 from bot.diagnosis.case import CLOCK_SLACK_S, LOOK_BACK_S, Case, Change, is_new
 from bot.diagnosis.patch import changed_lines, moved
-from bot.diagnosis.plain import percent, plain, short
+from bot.diagnosis.plain import clock, percent, plain, short
 from bot.model import Claim, DeployMark, ErrorGroup, SignalKind, Suspect
 from bot.signature import code_location, split_frame
 
@@ -132,9 +132,7 @@ def _broken(change: Change, group: ErrorGroup, deploy: Join, code: Overlap, wors
     service = plain(group.service)
     claims = [Claim(f"{plain(group.type)} is raised in {where}: {group.count} times now, {group.before_count} times before.", (group.id,))]
     if deploy.mark is not None:
-        claims.append(
-            Claim(f"{service} began to answer with commit {sha} in it {deploy.gap_s:.1f} s before that.", (deploy.mark.id, group.id))
-        )
+        claims.append(Claim(_arrival(change, deploy, deploy.mark, service, "failure"), (deploy.mark.id, group.id)))
     if code.path:
         claims.append(Claim(f"Commit {sha} changed {plain(code.path)}{_nearness(code)}.", (group.id,)))
     return Candidate(
@@ -178,7 +176,7 @@ def _slows(change: Change, case: Case, blame: Mapping[str, float]) -> Candidate 
                 Measure("worse_now", place, f"{percent(place)} of the slowness ends in {name}"),
             ),
             claims=(
-                Claim(f"{name} began to answer with commit {sha} in it {deploy.gap_s:.1f} s before it began.", (deploy.mark.id,)),
+                Claim(_arrival(change, deploy, deploy.mark, name, "slow request"), (deploy.mark.id,)),
                 Claim(f"The time is spent in {name} itself, not in what it calls.", (deploy.mark.id, *edges)),
             ),
             own=(deploy.mark.id,),
@@ -190,7 +188,22 @@ def _slows(change: Change, case: Case, blame: Mapping[str, float]) -> Candidate 
 def _join_text(deploy: Join, service: str) -> str:
     if deploy.mark is None:
         return f"no deploy is known that brought it to {service} before it went bad"
-    return f"{service} answered from {short(deploy.mark.commit)} {deploy.gap_s:.1f} s before it went bad"
+    began = f"{service} first answered from {short(deploy.mark.commit)} at {clock(deploy.mark.first_seen_s)}"
+    return f"{began}, and went bad {_later(deploy.gap_s)}"
+
+
+def _arrival(change: Change, deploy: Join, mark: DeployMark, service: str, what: str) -> str:
+    """When the service first answered from the deploy that brought the change, and how soon after that it went bad."""
+    brought = "" if mark.commit == change.commit.sha else f", which brought {short(change.commit.sha)},"
+    return (
+        f"{service} answered from commit {short(mark.commit)}{brought} for the first time at {clock(mark.first_seen_s)};"
+        f" the first {what} came {_later(deploy.gap_s)}."
+    )
+
+
+def _later(gap_s: float) -> str:
+    """The first answer from a commit may itself be the first bad one."""
+    return f"{gap_s:.1f} s later" if gap_s >= 0.05 else "at once"
 
 
 def _code_text(code: Overlap) -> str:

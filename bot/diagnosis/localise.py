@@ -39,7 +39,14 @@ def localise(case: Case) -> Localisation:
     changes = change_candidates(case, _blame(case, dependencies), _echoes(case))
     dependencies = tuple(_less_the_changed(candidate, changes) for candidate in dependencies)
     ranked = sorted((*dependencies, *changes), key=lambda c: (-c.suspect.score, c.suspect.kind, c.suspect.name, c.suspect.at))
-    return Localisation(tuple(_with_rivalry(c, ranked, case) for c in ranked), True, looked_at)
+    found = tuple(_with_rivalry(c, ranked, case) for c in ranked if not _was_tried(c, case))
+    return Localisation(found, True, looked_at)
+
+
+def _was_tried(candidate: Candidate, case: Case) -> bool:
+    """Acting on it did not heal this incident: it is not tried twice. It stays a rival of the others, so they gain no confidence by it."""
+    suspect = candidate.suspect
+    return any((t.kind, t.name, t.at) == (suspect.kind, suspect.name, suspect.at) for t in case.tried)
 
 
 def signature_of(case: Case, candidate: Candidate) -> str:

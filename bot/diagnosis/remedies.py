@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 
 from bot.diagnosis.case import Case
 from bot.diagnosis.manifest_edit import dotted, lookup, parse, scalar, set_scalars
+from bot.diagnosis.plain import short, subject
 from bot.diagnosis.revert import revert
 from bot.errors import Refused
 from bot.model import EdgeStat, FileChange, Proposal, Remedy, Suspect
@@ -69,7 +70,7 @@ def _propose_revert(case: Case, suspect: Suspect) -> Remedy | None:
     return Remedy(
         kind="revert",
         commit=change.commit.sha,
-        summary=f"Revert {change.commit.sha[:12]}, the commit that broke {suspect.at}; later changes stay.",
+        summary=f'Revert "{subject(change.commit.message)}" ({short(change.commit.sha)})',
     )
 
 

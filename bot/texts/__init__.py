@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bot.texts.escalation import CALLS, escalation
 from bot.texts.issue import issue_body, issue_title
 from bot.texts.links import Links
-from bot.texts.moments import CALLS, attempt, closing_pull, diagnosis, escalation, gone, healthy_before_merge, outcome, verdict
+from bot.texts.moments import attempt, closing_pull, diagnosis, gone, healthy_before_merge, outcome, verdict
 from bot.texts.postmortem import post_mortem
 from bot.texts.pull import commit_body, commit_title, merge_message, merge_title, pull_body
 from bot.texts.status import next_words, stage, status

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.model import Evidence, Measurement, Objective, SignalKind
+from bot.model import Evidence, Measurement, Signal, SignalKind
+
+CHART_POINTS = 24
 
 
 def clock_time(at_s: float) -> str:
@@ -16,14 +20,41 @@ def date_time(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
+def same_day(at_s: float, as_s: float) -> str:
+    """The time of day, with the date only when it is not that of `as_s`, which the text has named."""
+    return clock_time(at_s) if date_time(at_s)[:10] == date_time(as_s)[:10] else date_time(at_s)
+
+
 def duration(ms: float | None) -> str:
+    """`180 ms`, `6.86 s`, `120 s`; a dash when there is none."""
     if ms is None:
         return "–"
-    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.2f} s"
+    if ms < 1000:
+        return f"{ms:.0f} ms"
+    return f"{ms / 1000:.3g} s" if ms < 100_000 else f"{ms / 1000:.0f} s"
+
+
+def elapsed(seconds: float) -> str:
+    """`16 s`, `4 min 12 s`, `2 h 5 min`."""
+    whole = max(0, round(seconds))
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min" + (f" {whole % 60} s" if whole % 60 else "")
+    return f"{whole // 3600} h" + (f" {whole % 3600 // 60} min" if whole % 3600 // 60 else "")
 
 
 def percent(ratio: float) -> str:
     return f"{ratio * 100:.1f} %"
+
+
+def limit_percent(ratio: float) -> str:
+    """An objective, as written in the policy: `2 %`, `0.5 %`."""
+    return f"{ratio * 100:.3g} %"
+
+
+def count(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number} {noun if number == 1 else nouns or noun + 's'}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -31,39 +62,63 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def compared(o: Objective, columns: Sequence[tuple[str, Measurement | None]]) -> str:
-    """One row a figure, one column a moment, and the objective last."""
-    moments = [m for _, m in columns]
+def compared(signal: Signal, columns: Sequence[tuple[str, Measurement | None]]) -> str:
+    """One row a figure, one column a moment, and the objective last. The broken figure is bold."""
+    o, latency = signal.objective, signal.kind is SignalKind.LATENCY
+    p99, failed, slow = [], [], []
+    for _, m in columns:
+        p99.append(duration(m.p99_ms) if m else "–")
+        failed.append(f"{percent(m.error_ratio)} ({m.errors} of {m.requests})" if m else "–")
+        slow.append(f"{m.slow} of {m.requests}" if m else "–")
     rows = [
-        ["p99 latency", *(duration(m.p99_ms) if m else "–" for m in moments), f"≤ {duration(o.p99_ms)}"],
-        ["median latency", *(duration(m.p50_ms) if m else "–" for m in moments), ""],
-        ["failed requests", *(percent(m.error_ratio) if m else "–" for m in moments), f"≤ {percent(o.error_ratio)}"],
-        ["slow requests", *(f"{m.slow} of {m.requests}" if m else "–" for m in moments), ""],
-        ["measured over", *(f"{m.end_s - m.start_s:.0f} s" if m else "–" for m in moments), f"{o.window_s:.0f} s windows"],
+        _row("slowest 1 % (p99)", p99, f"at most {duration(o.p99_ms)}", bold=latency),
+        _row("median", [duration(m.p50_ms) if m else "–" for _, m in columns], ""),
+        _row(f"slower than {duration(o.p99_ms)}", slow, ""),
+        _row("failed", failed, f"at most {limit_percent(o.error_ratio)}", bold=not latency),
+        _row("measured over", [elapsed(m.end_s - m.start_s) if m else "–" for _, m in columns], ""),
     ]
-    return table(["", *(name for name, _ in columns), "objective"], rows)
+    return table(["requests", *(name for name, _ in columns), "objective"], rows)
 
 
-def chart(evidence: Evidence, kind: SignalKind, o: Objective) -> str:
-    """A Mermaid chart of the broken figure; empty when there are too few points to see anything."""
-    points = evidence.series[-40:]
+def _row(name: str, cells: Sequence[str], objective: str, *, bold: bool = False) -> list[str]:
+    return [f"**{cell}**" if bold and cell else cell for cell in (name, *cells, objective)]
+
+
+def chart(evidence: Evidence, signal: Signal) -> str:
+    """A Mermaid chart of the broken figure, at most CHART_POINTS points; empty when there are too few to see anything."""
+    o, latency = signal.objective, signal.kind is SignalKind.LATENCY
+    points = [(at_s, p99_ms if latency else ratio * 100) for at_s, p99_ms, ratio in evidence.series]
+    points = [point for point in points if all(map(math.isfinite, point))]
     if len(points) < 3:
         return ""
-    start = points[0][0]
-    latency = kind is SignalKind.LATENCY
-    values = [p99 if latency else ratio * 100 for _, p99, ratio in points]
+    step_s = min(later - earlier for (earlier, _), (later, _) in itertools.pairwise(points))
+    points = _fewer(points)
     limit = o.p99_ms if latency else o.error_ratio * 100
-    axis = ", ".join(f'"{at - start:.0f}"' for at, _, _ in points)
-    top = max([*values, limit]) * 1.1 or 1.0
+    what, unit = ("p99 latency", "ms") if latency else ("failed requests", "percent")
+    most = duration(o.p99_ms) if latency else limit_percent(o.error_ratio)
+    seconds = dict.fromkeys(f'"{at_s + step_s - signal.first_bad_s:.0f}"' for at_s, _ in points)  # a point is known when its step ends
+    if len(seconds) < len(points):
+        return ""  # the axis is one of names: two points of the same second cannot be told apart
+    top = max([limit, *(value for _, value in points)]) * 1.1 or 1.0
     return "\n".join(
         (
             "```mermaid",
             "xychart-beta",
-            f'    title "{"p99 latency (ms)" if latency else "failed requests (percent)"} against the objective"',
-            f'    x-axis "seconds since {clock_time(start)}" [{axis}]',
-            f"    y-axis 0 --> {top:.0f}",
-            f"    line [{', '.join(f'{v:.1f}' for v in values)}]",
-            f"    line [{', '.join(f'{limit:.1f}' for _ in values)}]",
+            f'    title "{what}; the flat line is the objective, at most {most}"',
+            f'    x-axis "seconds after the first bad request" [{", ".join(seconds)}]',
+            f'    y-axis "{unit}" 0 --> {top:.0f}' if top >= 10 else f'    y-axis "{unit}" 0 --> {top:.1f}',
+            f"    line [{', '.join(f'{value:.1f}' for _, value in points)}]",
+            f"    line [{', '.join(f'{limit:.1f}' for _ in points)}]",
             "```",
         )
     )
+
+
+def _fewer(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The worst of each few neighbours, so that no peak is lost; the first and the last point stay themselves."""
+    if len(points) <= CHART_POINTS:
+        return list(points)
+    inner = points[1:-1]
+    size = math.ceil(len(inner) / (CHART_POINTS - 2))
+    groups = [inner[i : i + size] for i in range(0, len(inner), size)]
+    return [points[0], *(max(group, key=lambda point: point[1]) for group in groups), points[-1]]

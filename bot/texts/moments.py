@@ -1,125 +1,118 @@
-"""Comments that are written once: an attempt begins, a cause is found, a verdict, an outcome, a call for a person."""
+"""Comments that are written once: an attempt begins, a cause is found, a verdict, an outcome, closing words."""
 
 from __future__ import annotations
 
 from bot.facts import Facts
 from bot.forge import WorkflowRun
-from bot.model import AttemptRecord, Call, DiagnosisRecord, Evidence, OutcomeKind, OutcomeRecord, VerdictRecord
+from bot.model import AttemptRecord, DiagnosisRecord, Evidence, OutcomeKind, OutcomeRecord, VerdictRecord
 from bot.policy.render import as_markdown
 from bot.policy.schema import Autonomy, Policies
-from bot.texts.figures import clock_time, compared, table
-from bot.texts.issue import COMMANDS, evidence_text
+from bot.texts.evidence import evidence_fold
+from bot.texts.figures import compared, date_time, table
 from bot.texts.links import Links
-from bot.texts.safe import code, fold, plain
-from bot.texts.words import claims_list, confidence_words, features_table, remedy_words, safety_words
+from bot.texts.safe import code, fold, paragraphs, plain
+from bot.texts.words import answered_words, claims_list, confidence_words, features_table, remedy_words, safety_words, sentence
 
-CALLS = {
-    Call.ATTEMPTS: "all attempts are used up and the service is still not healthy",
-    Call.UNSURE: "a second look did not make me sure enough of the cause",
-    Call.ASK: "the guardrail wants a person to approve the pull request",
-    Call.DENY: "the guardrail denies the pull request",
-    Call.DISAGREE: "the guardrail check is red although my own judgement allows it",
-    Call.NO_CHECK: "the guardrail check did not run",
-    Call.CLOSED: "a person closed the pull request, so I stop",
-    Call.CONFLICT: "the pull request no longer merges cleanly",
-    Call.UNPROVEN: "the fix was merged but its effect could not be measured",
-}
-_ASKS = {
-    Call.ATTEMPTS: "Please take over. `/sre retry` gives me another round.",
-    Call.UNSURE: "Please look at the suspects above. `/sre retry` makes me look again with fresh evidence.",
-    Call.ASK: "Please read the pull request, then comment `/sre approve` or `/sre deny` on it.",
-    Call.DENY: "Please read the reasons on the pull request. A denial can't be approved away: change `policies/`, or fix it by hand.",
-    Call.DISAGREE: "Please read the check's summary. `/sre approve` on the pull request runs the check again.",
-    Call.NO_CHECK: "Please see whether Actions runs `.github/workflows/guardrail.yml` in this repository.",
-    Call.CLOSED: "Nothing further happens without you. `/sre retry` gives me another round.",
-    Call.CONFLICT: "Please resolve it by hand, or close it and comment `/sre retry`.",
-    Call.UNPROVEN: "Please check the service by hand. `/sre retry` makes me look again.",
+_HEADS = {"culprit": "the cause", "no-culprit": "no cause found", "inconclusive": "the cause is not clear yet"}
+_ENDS = {
+    OutcomeKind.HEALED: "healed",
+    OutcomeKind.FAILED: "did not heal",
+    OutcomeKind.INCONCLUSIVE: "could not be measured",
+    OutcomeKind.ERROR: "went wrong",
 }
 
 
 def attempt(record: AttemptRecord, a: Autonomy) -> str:
-    fresh = " with fresh evidence" if record.evidence else ""
-    return f"**Attempt {record.attempt}** (of {a.attempts} before I call a person): looking for the cause{fresh}, since {clock_time(record.started_s)}."
+    begun = f"since {date_time(record.started_s)}"
+    if record.attempt == 1:
+        return f"**Attempt 1:** I am looking for the cause, {begun}. After {a.attempts} attempts without success I call a person."
+    return f"**Attempt {record.attempt}:** I am looking for the cause again{', with fresh evidence' if record.evidence else ''}, {begun}."
 
 
 def diagnosis(record: DiagnosisRecord, evidence: Evidence, policies: Policies, links: Links) -> str:
+    """`evidence`: what it rests on; that of a later attempt stands nowhere else and is folded below."""
     d = record.diagnosis
     limit = policies.autonomy.confidence_above
-    heads = {"culprit": "the cause", "no-culprit": "no cause to be found", "inconclusive": "not clear yet"}
-    by = "answered from memory by CAG, without a model" if d.answered_by == "cag" else f"answered by Brain ({plain(d.reasoner, 60)})"
     parts = [
-        f"### Attempt {record.attempt}: {heads[d.verdict]}",
-        plain(d.cause),
-        claims_list(d, evidence),
-        f"Confidence {confidence_words(d, limit)}; {by}."
-        + (f" Seen before: {', '.join(f'#{n}' for n in d.recalled)}." if d.recalled else ""),
+        f"### Attempt {record.attempt}: {_HEADS[d.verdict]}",
+        f"**{sentence(d.cause, d, links)}**",
+        claims_list(d, evidence) if d.claims else "",
+        f"Confidence {confidence_words(d, limit)}. {answered_words(d)}.",
     ]
     if d.remedy:
         parts += [f"**I propose to** {remedy_words(d.remedy, links)}.", f"**Why that is safe:** {safety_words(d.remedy)}"]
     else:
-        parts.append("I have no remedy to propose.")
+        parts.append("I have no remedy to propose." + ("" if d.verdict == "culprit" else " A guess would do more harm than good."))
     if d.suspects:
-        rows = [[code(s.name[:12] if s.kind == "change" else s.name), s.kind, code(s.at), f"{s.score:.2f}"] for s in d.suspects]
+        rows = [[code(s.name[:7] if s.kind == "change" else s.name), s.kind, code(s.at), f"{s.score:.2f}"] for s in d.suspects[:10]]
         parts.append(fold("All suspects", table(["suspect", "kind", "at", "score"], rows)))
-    parts.append(fold("Where the confidence comes from", features_table(d.features)))
-    return "\n\n".join(parts)
+    if d.features:
+        parts.append(fold("Where the confidence comes from", features_table(d.features)))
+    if record.attempt > 1:
+        parts.append(evidence_fold(evidence, evidence.taken_s, "Evidence of this attempt"))
+    parts.append(
+        f"<sub>Ids in brackets are those of the evidence {'above' if record.attempt == 1 else 'of this attempt'}.</sub>" if d.claims else ""
+    )
+    return paragraphs(parts)
 
 
 def verdict(record: VerdictRecord, run: WorkflowRun | None, links: Links) -> str:
-    check = f"guardrail check: {run.conclusion or run.status} ({links.run(run.id, 'run')})" if run else "no guardrail check found"
-    return f"{as_markdown(record.verdict)}\n\n<sub>Judged in the always-on process; {check}. Both must allow.</sub>"
+    if run is None:
+        check = "I found no run of the guardrail check for this head"
+    else:
+        check = f"The {links.run(run.id, 'guardrail check')} of this head says {plain(run.conclusion or run.status, 40)}"
+    return f"{as_markdown(record.verdict)}\n<sub>This is my own judgement just before merging. {check}. Both must allow.</sub>"
 
 
 def outcome(record: OutcomeRecord, f: Facts, policies: Policies, links: Links) -> str:
-    head = {
-        OutcomeKind.HEALED: "healed",
-        OutcomeKind.FAILED: "did not heal",
-        OutcomeKind.INCONCLUSIVE: "could not be measured",
-        OutcomeKind.ERROR: "went wrong",
-    }[record.outcome]
-    subject = f"the undo of attempt {record.attempt}" if record.undo else f"attempt {record.attempt}"
-    title = f"### {subject[0].upper()}{subject[1:]} {'is done' if record.undo else head}"
-    parts = [title, f"{record.reason[0].upper()}{record.reason[1:]}."]
-    if record.after and f.incident and not record.undo:
+    if record.undo:
+        return _undone(record)
+    reason = plain(record.reason)
+    parts = [f"### Attempt {record.attempt} {_ENDS[record.outcome]}", f"{reason[:1].upper()}{reason[1:]}."]
+    if record.after and f.incident:
         signal = f.incident.signal
         columns = [("before", signal.before), ("broken", signal.now), ("with the fix", record.after)]
-        parts.append(compared(signal.objective, columns))
-    if record.outcome is OutcomeKind.FAILED and not record.undo:
-        parts.append("A fix that does not heal does not stay: I take it back by a pull request of its own.")
-    return "\n\n".join(parts)
+        parts.append(compared(signal, columns))
+    parts.append(_then(record, f, policies.autonomy))
+    return paragraphs(parts)
+
+
+def _undone(record: OutcomeRecord) -> str:
+    if record.outcome is OutcomeKind.HEALED:
+        return f"### The fix of attempt {record.attempt} is taken back\n\nThe objective holds again without it."
+    if record.outcome is OutcomeKind.FAILED:
+        return f"### The fix of attempt {record.attempt} is taken back\n\nThe code is as it was before the fix."
+    return f"### Taking back the fix of attempt {record.attempt} {_ENDS[record.outcome]}\n\n{plain(record.reason)}."
+
+
+def _then(record: OutcomeRecord, f: Facts, a: Autonomy) -> str:
+    """What follows from it, in one sentence."""
+    current = next((x for x in f.attempts if x.number == record.attempt), None)
+    merged = bool(current and current.pull and current.pull.pull.state == "merged")
+    match record.outcome:
+        case OutcomeKind.HEALED:
+            return "This closes the incident. The post-mortem follows."
+        case OutcomeKind.FAILED:
+            return "A fix that does not heal does not stay: I take it back by a pull request of its own."
+        case _ if merged:
+            return "I cannot tell whether the fix works, so I call a person."
+    return "The next attempt begins." if f.counted < a.attempts else "That was the last attempt, so I call a person."
 
 
 def healthy_before_merge() -> str:
     return (
-        "The service is **healthy again** before this was merged, so I do not merge it by myself. Close it if it is not needed;"
-        " `/sre approve` if you want it all the same and the service breaks again."
+        "The service is **healthy again**, although this is not merged, so I do not merge it by myself."
+        " Close it if it is not needed. If you want it all the same, comment `/sre approve`: I merge it when the guardrail allows it."
     )
 
 
 def closing_pull(why: str) -> str:
-    return f"Closing this: {plain(why)}."
+    return f"I close this: {plain(why)}."
 
 
 def gone(f: Facts) -> str:
-    return (
-        "**Healthy again without a fix of mine.** The objective has been met for the whole of the last minutes, so I close this."
-        " Should it come back, a new incident says so."
-    )
-
-
-def escalation(f: Facts, call: Call, links: Links) -> str:
-    rows = []
-    for a in f.attempts:
-        cause = plain(a.diagnosis.diagnosis.cause, 160) if a.diagnosis else "no diagnosis"
-        pull = f"#{a.pull.pull.number} ({a.pull.pull.state})" if a.pull else "–"
-        rows.append([str(a.number), cause, pull, str(a.outcome.outcome) if a.outcome else "open"])
-    current = f.attempts[-1] if f.attempts else None
-    evidence = current.record.evidence if current else None
-    parts = [
-        f"### A person is needed: {CALLS[call]}",
-        _ASKS[call],
-        table(["attempt", "cause", "pull request", "outcome"], rows) if rows else "No attempt was made.",
-        *([fold("Evidence of the last attempt", evidence_text(evidence, links))] if evidence else []),
-        fold("Commands for people with write permission", COMMANDS),
-    ]
-    return "\n\n".join(parts)
+    merged = [a.pull.pull.number for a in f.attempts if a.pull and a.pull.pull.state == "merged"]
+    undone = [a.pull.pull.number for a in f.attempts if a.pull and a.undo and a.undo.pull.state == "merged"]
+    left = [f"#{number}" for number in merged if number not in undone]
+    how = f"{' and '.join(left)} stayed merged, but I could not show that it is what healed" if left else "No fix of mine is in place"
+    return f"**Healthy again.** {how}. The objective has held for a while, so I close this. Should it break again, I open a new incident."

@@ -2,26 +2,59 @@
 
 from __future__ import annotations
 
-from bot.model import IncidentRecord, OutcomeRecord, PostMortem
-from bot.texts.figures import compared, date_time, table
+from bot.model import IncidentRecord, OutcomeKind, OutcomeRecord, PostMortem
+from bot.texts.figures import date_time, elapsed, same_day, table
 from bot.texts.links import Links
-from bot.texts.safe import code, plain
-from bot.texts.words import remedy_words
+from bot.texts.safe import code, fold, paragraphs
+from bot.texts.words import done_words, figure, linked, objective, operation
+
+_ENDED = {
+    OutcomeKind.HEALED: "and that healed it",
+    OutcomeKind.FAILED: "but that did not heal it, and the change was taken back",
+    OutcomeKind.INCONCLUSIVE: "but whether that healed it could not be measured",
+    OutcomeKind.ERROR: "but that could not be carried out",
+}
 
 
 def post_mortem(pm: PostMortem, incident: IncidentRecord, outcome: OutcomeRecord | None, links: Links) -> str:
-    healed = f"healed after {pm.healed_s - incident.signal.first_bad_s:.0f} s" if pm.healed_s else f"ended: {pm.outcome}"
-    rows = [
-        ["began", date_time(incident.signal.first_bad_s)],
-        ["noticed", date_time(incident.signal.detected_s)],
-        ["ended", f"{date_time(pm.healed_s)}, {healed}" if pm.healed_s else healed],
-        ["cause", plain(pm.cause, 300)],
-        ["remedy", remedy_words(pm.remedy, links) if pm.remedy else "none"],
-        ["answered by", f"{pm.answered_by}, confidence {pm.confidence:.3f}"],
-        ["remembered as", code(pm.signature) if pm.signature else "not remembered: nothing was certain enough"],
-    ]
-    parts = ["### Post-mortem", plain(pm.text, 1500), table(["", ""], rows)]
-    if outcome and outcome.after:
-        signal = incident.signal
-        parts.append(compared(signal.objective, [("before", signal.before), ("broken", signal.now), ("after", outcome.after)]))
-    return "\n\n".join(parts)
+    """Told for people from cause, remedy and figures; `pm.text` is the document for the memory, without ids, and is not shown."""
+    begun_s = incident.signal.first_bad_s
+    rows = [["began", f"{date_time(begun_s)} (first bad request)"]]
+    rows.append(["noticed", _after(incident.signal.detected_s, begun_s)])
+    if outcome and outcome.serving_s is not None:
+        rows.append(["fix served from", _after(outcome.serving_s, begun_s)])
+    rows.append(["measured healthy", _after(pm.healed_s, begun_s)] if pm.healed_s else ["ended", f"not healed: {pm.outcome}"])
+    cag = {"cag": "CAG, from memory", "brain": "Brain"}.get(pm.answered_by, "nobody")
+    rows.append(["cause found by", f"{cag}, confidence {pm.confidence:.3f}" if pm.answered_by else cag])
+    return paragraphs(["### Post-mortem", _story(pm, incident, outcome, links), table(["what", "when, or who"], rows), _memory(pm)])
+
+
+def _after(at_s: float, begun_s: float) -> str:
+    return f"{same_day(at_s, begun_s)}, {elapsed(at_s - begun_s)} after it began"
+
+
+def _story(pm: PostMortem, incident: IncidentRecord, outcome: OutcomeRecord | None, links: Links) -> str:
+    signal = incident.signal
+    cause = linked(pm.cause, [pm.remedy.commit] if pm.remedy else [], links, 300)
+    before, now = figure(signal, signal.before), figure(signal, signal.now)
+    what = f"{operation(signal)}: {now}, before that {before}; the objective is {objective(signal)}."
+    if pm.remedy is None:
+        return f"{what} **{cause}** There was no remedy to try."
+    after = f": {figure(signal, outcome.after)} afterwards" if outcome and outcome.after else ""
+    return f"{what} **{cause}** I {done_words(pm.remedy, links)}, {_ENDED[pm.outcome]}{after}."
+
+
+def _memory(pm: PostMortem) -> str:
+    if not pm.signature:
+        return "<sub>Not remembered for CAG: nothing was certain enough.</sub>"
+    learnt = (
+        "When the same kind of cause comes back, CAG answers it from here."
+        if pm.outcome is OutcomeKind.HEALED
+        else "CAG counts it as a failure."
+    )
+    return fold("What I remember", f"{learnt} Its signature:\n\n{code(_visible(pm.signature), 500)}")
+
+
+def _visible(signature: str) -> str:
+    """Readable parts may hold names from telemetry; blanks would end it for a reader."""
+    return "".join(c if c.isprintable() and c != " " else "-" for c in signature)

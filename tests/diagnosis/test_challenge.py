@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.diagnosis.challenge import challenge
 from bot.diagnosis.localise import localise
 from bot.model import Claim
-from tests.diagnosis.cases import bad_case, hang_case
+from tests.diagnosis.cases import FIRST_BAD_S, SAME_FILE, bad_case, bad_evidence, error_group, hang_case
 
 TRUE = [
     Claim("Calls to depot-north take 6.0 s at p99, before 210 ms.", ("e3",)),
@@ -40,3 +42,32 @@ def test_every_claim_of_ours_holds_for_every_candidate() -> None:
     for case in (hang_case(), bad_case()):
         for candidate in localise(case).candidates:
             assert all(claim.holds for claim in challenge(case, candidate.claims)), candidate.claims
+
+
+@pytest.mark.parametrize("gap_s", [-2.0, 0.0, 0.012, 0.049, 0.06, 0.449, 3.0, 61.7])
+def test_the_claim_about_the_deploy_holds_however_soon_the_first_failure_came(gap_s: float) -> None:
+    """The first span of a new commit may itself be the first bad one."""
+    evidence = bad_evidence(deployed_s=FIRST_BAD_S - gap_s)
+    evidence = replace(evidence, errors=(error_group(first_seen_s=FIRST_BAD_S),))
+    case = bad_case(evidence)
+    claims = challenge(case, localise(case).candidates[0].claims)
+    deploy = next(claim for claim in claims if "for the first time at" in claim.text)
+    assert deploy.holds and deploy.evidence == ("d1", "x1") and SAME_FILE[:7] in deploy.text
+    assert deploy.text.endswith("came at once." if gap_s < 0.05 else f"came {gap_s:.1f} s later.")
+    assert all(claim.holds for claim in claims)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("The first failure came 0.5 s later.", True),
+        ("The first failure came 0.6 s later.", False),
+        ("The first failure came 9.0 s later.", False),
+        ("It answered from it for the first time at 22:13:07 UTC.", True),
+        ("It answered from it for the first time at 22:17:07 UTC.", False),
+        ("It answered from it for the first time at 09:13:07 UTC.", False),
+    ],
+)
+def test_times_and_gaps_have_to_be_those_of_the_cited_deploy(text: str, holds: bool) -> None:
+    evidence = replace(bad_evidence(), errors=(error_group(first_seen_s=FIRST_BAD_S),))
+    assert challenge(bad_case(evidence), [Claim(text, ("d1", "x1"))])[0].holds is holds

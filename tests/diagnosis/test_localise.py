@@ -219,3 +219,11 @@ def test_names_are_only_names() -> None:
     edges = tuple(replace(e, caller=renamed(e.caller), peer=renamed(e.peer)) for e in evidence.edges)
     found = localise(hang_case(replace(evidence, edges=edges))).candidates
     assert (found[0].suspect.name, found[0].suspect.at) == ("htron-toped", "buh")
+
+
+def test_a_suspect_whose_remedy_did_not_heal_is_not_named_again_and_lends_no_confidence() -> None:
+    case = hang_case(hang_evidence())
+    blamed = localise(case).candidates[0].suspect
+    again = replace(case, tried=(blamed,))
+    assert blamed not in [candidate.suspect for candidate in localise(again).candidates]
+    assert diagnose(again).confidence <= 0.90

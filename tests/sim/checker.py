@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from bot.agents.verifier import is_bad
 from bot.facts import Facts
 from bot.forge import Issue, Pull
 from bot.model import (
@@ -13,13 +14,14 @@ from bot.model import (
     Decision,
     EscalationRecord,
     Health,
+    NoticeRecord,
     OutcomeKind,
     OutcomeRecord,
     PostMortemRecord,
     Record,
     VerdictRecord,
 )
-from bot.names import HOLD_ALL_LABEL, HOLD_LABEL, FixBranch, parse_branch, trailer
+from bot.names import DUPLICATE_NOTICE, HOLD_ALL_LABEL, HOLD_LABEL, FixBranch, parse_branch, trailer
 from bot.record import identity
 from tests.sim.service import SimTelemetry
 from tests.sim.world import KEYRING, POLICIES, World
@@ -44,17 +46,17 @@ class Checker:
         return list(found.values())
 
     def pulls_of(self, issue: int) -> list[Pull]:
-        """Of the bot, fixes and undos."""
-        found = []
-        for pull in self._world.hub.tables.pulls.values():
-            branch = parse_branch(pull.branch)
-            if branch and branch.issue == issue and pull.author == self._world.bot:
-                found.append(pull)
-        return found
+        """From the bot's branches, fixes and undos, whoever opened them."""
+        pulls = self._world.hub.tables.pulls.values()
+        return [p for p in pulls if (branch := parse_branch(p.branch)) and branch.issue == issue]
 
     def is_ours(self, pull: Pull) -> bool:
         branch = parse_branch(pull.branch)
-        return branch is not None and self._world.hub.git.commits[pull.head_sha].message.rstrip().endswith(trailer(branch))
+        return (
+            branch is not None
+            and pull.author == self._world.bot
+            and self._world.hub.git.commits[pull.head_sha].message.rstrip().endswith(trailer(branch))
+        )
 
     # --- at every call
 
@@ -65,10 +67,12 @@ class Checker:
     def before(self, process: str, name: str, args: tuple[Any, ...], options: dict[str, Any], telemetry: SimTelemetry) -> None:
         if name == "merge":
             self._merge(process, args[0], options["sha"], telemetry)
+        elif name == "create_branch" and args[0].endswith("-undo") and telemetry.said is not Health.UNHEALTHY:
+            raise self._world.fail(f"begins to undo by {args[0]} while {telemetry.said}")
         elif name in ("update_issue", "update_pull") and options.get("state") == "open":
             raise self._world.fail(f"the bot reopens #{args[0]}")
         elif name == "update_issue" and options.get("state") == "closed":
-            self._close(args[0], options, telemetry)
+            self._close(process, args[0], options, telemetry)
 
     def after(self, process: str, name: str, args: tuple[Any, ...], options: dict[str, Any], telemetry: SimTelemetry) -> None:
         if name == "create_comment":
@@ -92,7 +96,7 @@ class Checker:
             raise world.fail(f"merges #{number}, whose branch is not the bot's")
         for kind, place in (("issue", branch.issue), ("pull", number)):
             looked_s = self._looked_s.get((process, kind, place), 0.0)
-            if world.held_since_s.get(place, looked_s) < looked_s:
+            if HOLD_LABEL in world.hub.issue(place).labels and world.held_since_s.get(place, looked_s) < looked_s:
                 raise world.fail(f"merges #{number} while #{place} is on hold")
         if telemetry.said is Health.UNKNOWN or telemetry.calls - telemetry.said_at_call > 1:
             raise world.fail(f"merges #{number} without knowing the health")
@@ -103,7 +107,7 @@ class Checker:
         records = self.records(branch.issue, pull.number)
         return any(isinstance(r, CommandRecord) and r.accepted and (r.verb, r.sha) == ("approve", pull.head_sha) for r in records)
 
-    def _close(self, number: int, options: dict[str, Any], telemetry: SimTelemetry) -> None:
+    def _close(self, process: str, number: int, options: dict[str, Any], telemetry: SimTelemetry) -> None:
         world, issue = self._world, self._world.hub.issue(number)
         if issue.state == "closed":
             return
@@ -115,7 +119,8 @@ class Checker:
             return
         if telemetry.said is not Health.HEALTHY or telemetry.calls - telemetry.said_at_call > 1:
             raise world.fail(f"closes #{number} without knowing that it is healthy")
-        if issue.reopened:
+        looked_s = self._looked_s.get((process, "issue", number), 0.0)
+        if issue.reopened and world.reopened_s.get(number, looked_s) < looked_s:
             raise world.fail(f"closes #{number}, which a person reopened")
 
     def _recorded(self, number: int, record: Record, telemetry: SimTelemetry) -> None:
@@ -134,7 +139,7 @@ class Checker:
             serving = world.service.segments[-1].commit
             if not any(p.merge_sha in world.hub.git.ancestors(serving) for p in fixes):
                 raise world.fail(f"attempt {record.attempt} is called healed, but its fix does not serve")
-            if record.after is None or record.after.slow or record.after.errors:
+            if record.after is None or is_bad(record.after, POLICIES.objectives[0]):
                 raise world.fail(f"attempt {record.attempt} is called healed without a good measurement")
 
     def _fix(self, number: int, record: OutcomeRecord) -> FixBranch:
@@ -147,7 +152,7 @@ class Checker:
         if name is None:
             raise self._world.fail(f"opens a pull request from {branch}")
         ours = [p for p in self.pulls_of(name.issue) if p.state == "open" and self.is_ours(p)]
-        if len(ours) > 1:
+        if len([p for p in ours if p.number not in self._world.reopened_by_people]) > 1:
             raise self._world.fail(f"#{name.issue} has {len(ours)} open pull requests: {', '.join(f'#{p.number}' for p in ours)}")
 
     # --- at rest
@@ -166,6 +171,7 @@ class Checker:
                 raise world.fail(f"{len(opened)} open issues for one incident")
             for issue in issues:
                 self._rest_of(issue)
+            self._no_twins(opened[0] if opened else [i for i in issues if not self._is_duplicate(i)][-1])
             if opened:
                 self._rest_open(opened[0], health)
             elif health is not Health.HEALTHY and not any(i.number in world.closed_by_people for i in issues):
@@ -179,7 +185,19 @@ class Checker:
             raise world.fail(f"#{issue.number} has {len(ours)} open pull requests at rest")
         if ours and issue.state == "closed":
             raise world.fail(f"#{issue.number} is closed and #{ours[0].number} is an orphan")
-        for number in (issue.number, *(p.number for p in pulls)):
+        records = self.records(issue.number)
+        ended = any(isinstance(r, OutcomeRecord) and not r.undo for r in records)
+        learnt = any(isinstance(r, PostMortemRecord) for r in records)
+        if issue.state == "closed" and ended and not learnt and not self._tried_to_learn(issue):
+            raise world.fail(f"#{issue.number} is closed, and nothing was learnt")
+
+    def _is_duplicate(self, issue: Issue) -> bool:
+        return any(isinstance(r, NoticeRecord) and r.topic == DUPLICATE_NOTICE for r in self.records(issue.number))
+
+    def _no_twins(self, issue: Issue) -> None:
+        """Where the loop still looks: the incident that is going on (or was the last one), and its pull requests."""
+        world = self._world
+        for number in (issue.number, *(p.number for p in self.pulls_of(issue.number))):
             twins = Counter(
                 identity(record)
                 for c in world.hub.tables.comments.values()
@@ -188,28 +206,30 @@ class Checker:
             )
             if doubled := [key for key, count in twins.items() if count > 1]:
                 raise world.fail(f"#{number} says twice: {doubled}")
-        records = self.records(issue.number)
-        ended = any(isinstance(r, OutcomeRecord) and not r.undo for r in records)
-        learnt = any(isinstance(r, PostMortemRecord) for r in records)
-        if issue.state == "closed" and ended and not learnt and not self._tried_to_learn(issue):
-            raise world.fail(f"#{issue.number} is closed, and nothing was learnt")
 
     def _tried_to_learn(self, issue: Issue) -> bool:
         """The curator died as often as it is started; or the issue is a duplicate or closed long ago, and another one is looked at."""
         runs = [r for r in self._world.hub.tables.runs.values() if r.title == f"curate #{issue.number}"]
-        younger = [i for i, _ in self._world.incidents() if i.number > issue.number]
-        return len(runs) >= POLICIES.autonomy.runs_per_attempt or bool(younger)
+        others = [i for i, _ in self._world.incidents() if i.number > issue.number or (i.state == "open" and i.number != issue.number)]
+        return len(runs) >= POLICIES.autonomy.runs_per_attempt or bool(others)
 
     def _rest_open(self, issue: Issue, health: Health) -> None:
         """Somebody must know that it is their turn."""
         pulls = [p for p in self.pulls_of(issue.number) if p.state == "open"]
-        if HOLD_LABEL in issue.labels or any(HOLD_ALL_LABEL in i.labels for i in self._world.hub.tables.issues.values() if i.state == "open"):
+        if HOLD_LABEL in issue.labels or any(
+            HOLD_ALL_LABEL in i.labels for i in self._world.hub.tables.issues.values() if i.state == "open"
+        ):
             raise self._world.fail("still on hold at rest")
         if any(not self.is_ours(p) for p in pulls):
             return  # a person pushed to it: theirs
         records = self.records(issue.number, *(p.number for p in pulls))
         newest = max((r.attempt for r in records if isinstance(r, AttemptRecord)), default=0)
-        called = [r for r in records if isinstance(r, EscalationRecord) and r.attempt == newest]
+        called = False
+        for record in records:
+            if isinstance(record, EscalationRecord) and record.attempt == newest:
+                called = True
+            elif isinstance(record, CommandRecord) and record.accepted and record.verb == "retry" and not pulls:
+                called = False  # somebody has answered the call
         if called:
             return
         if health is Health.HEALTHY and (pulls or issue.reopened):

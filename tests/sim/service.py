@@ -11,6 +11,7 @@ from bot.model import EdgeStat, Evidence, Health, Measurement, Objective, Signal
 from tests.sim.repository import has_bug, is_bounded
 
 RATE_PER_S = 5.0
+TRICKLE = 0.003
 BEFORE_S = 600.0
 SERVED = ("marketplace-web", "quote-engine", "carrier-gateway")
 
@@ -22,7 +23,7 @@ class Segment:
     start_s: float
     commit: str
     bad: bool
-    traffic: bool = True
+    traffic: float = 1.0  # share of the usual requests that telemetry hears of
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Service:
     commit: str
     started_s: float
     hanging: str = ""
-    traffic: bool = True
+    trickles: bool = False  # hardly anybody asks
     heard: bool = True  # False: telemetry does not arrive (the service may be fine or not)
     segments: list[Segment] = field(default_factory=list)
 
@@ -44,7 +45,7 @@ class Service:
 
     def changed(self, now_s: float) -> None:
         """To be called after any change: begins a new segment when something is different."""
-        bad, seen = self.is_bad(), self.traffic and self.heard
+        bad, seen = self.is_bad(), (TRICKLE if self.trickles else 1.0) if self.heard else 0.0
         last = self.segments[-1] if self.segments else None
         if last is None or (last.commit, last.bad, last.traffic) != (self.commit, bad, seen):
             self.segments.append(Segment(now_s, self.commit, bad, seen))
@@ -60,9 +61,8 @@ class Service:
         for i, segment in enumerate(self.segments):
             until_s = self.segments[i + 1].start_s if i + 1 < len(self.segments) else end_s
             overlap_s = max(0.0, min(end_s, until_s) - max(start_s, segment.start_s))
-            if segment.traffic:
-                requests += overlap_s * RATE_PER_S
-                bad += overlap_s * RATE_PER_S * segment.bad
+            requests += overlap_s * RATE_PER_S * segment.traffic
+            bad += overlap_s * RATE_PER_S * segment.traffic * segment.bad
         count, spoiled = int(requests), min(int(requests), int(bad))
         errors = spoiled if self._kind() is SignalKind.ERRORS else 0
         slow = spoiled - errors

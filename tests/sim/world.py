@@ -19,6 +19,19 @@ from tests.sim.clock import SimClock
 from tests.sim.service import Service
 
 APP, OWNER = "sre-space[bot]", "olga"
+THEMES: tuple[
+    frozenset[str], ...
+] = (  # what one world has much of: rare things meet more often there than in a world with a bit of everything
+    frozenset(),
+    frozenset({"gets well by itself", "breaks again", "the guardrail is late", "telemetry is gone"}),
+    frozenset({"the check is red", "the check is green, whatever it should say", "the guardrail never runs", "a person labels the pull"}),
+    frozenset({"a diagnosis is unsure", "a diagnosis has no remedy", "a diagnosis never answers", "a remedy can't be built"}),
+    frozenset({"a diagnosis names the wrong one", "a person pushes to main", "deploy fails", "deploy is slow"}),
+    frozenset({"a person answers the pull", "a person closes the pull", "a person reopens the pull", "a diagnosis is unsure"}),
+    frozenset({"hardly anybody asks", "a diagnosis names the wrong one"}),
+    frozenset({"a second worker", "stale list", "a worker acts on old facts", "write lands but is not answered"}),
+)
+MORE = 5.0
 LAG_S = 4.0  # how long a list may lag behind
 POLICIES = repository.policies()
 
@@ -27,8 +40,8 @@ class Crash(BaseException):
     """The process died, before or after the write landed; nobody catches it."""
 
 
-class Violation(AssertionError):
-    """The world is in a state that it must never be in."""
+class Violation(BaseException):
+    """The world is in a state that it must never be in; nobody catches it."""
 
 
 @lru_cache(maxsize=20_000)
@@ -68,11 +81,13 @@ class World:
     changes: int = 0
     held_since_s: dict[int, float] = field(default_factory=dict)
     closed_by_people: set[int] = field(default_factory=set)
-    merged_by_people: set[int] = field(default_factory=set)
+    reopened_s: dict[int, float] = field(default_factory=dict)
+    reopened_by_people: set[int] = field(default_factory=set)
     _older: tuple[float, Tables] | None = None
 
     def __post_init__(self) -> None:
         self.bot = OWNER if self.rng.random() < 0.3 else APP
+        self.theme = self.rng.choice(THEMES)
         self.nature = self.rng.choice((0.3, 1.0, 1.0, 2.0))  # how rough this world is
         permissions = {OWNER: "admin", "mallory": "read", APP: "write"}
         forge = make_memory_forge(repository.files(), login=self.bot, permissions=permissions, clock=self.clock.now)
@@ -80,6 +95,8 @@ class World:
         self.hub.before_change = self._remember
         if self.rng.random() < 0.5:
             self.hub.required_checks = ("guardrail.yml",)
+        if self.hit("a rule of the repository forbids to merge", 0.04):
+            self.hub.required_checks = ("reviews.yml",)
         self.eye: MemoryForge = forge
         started = self.hub.git.branches["main"]
         self.service = Service(self.hub, POLICIES.objectives[0], started, self.clock.now_s)
@@ -115,8 +132,11 @@ class World:
             return None
         return self._older[1]
 
+    def chance(self, name: str, p: float) -> float:
+        return min(0.6, p * self.nature * (MORE if name in self.theme else 1.0)) if p < 1.0 else 1.0
+
     def hit(self, name: str, p: float) -> bool:
-        if self.calm or self.rng.random() >= p * self.nature:
+        if self.calm or self.rng.random() >= self.chance(name, p):
             return False
         self.seen[f"fault: {name}"] += 1
         self.tell("nemesis", name)

@@ -2,10 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
-from bot.forge import ChangedFile, CheckRun, Comment, Commit, Issue, Pull, WorkflowRun
+from bot.errors import Refused
+from bot.forge import ChangedFile, CheckRun, Comment, Commit, Issue, Pull, Reaction, WorkflowRun
+
+Noun = TypeVar("Noun")
+Given = ParamSpec("Given")
+
+
+def at(data: Any, *keys: str) -> Any:
+    """What stands at a path of keys. Raises Refused when the answer has another form than GitHub's."""
+    for key in keys:
+        if not isinstance(data, dict) or key not in data:
+            raise Refused(f"GitHub's answer has no {'.'.join(keys)!r}: is GITHUB_API_URL GitHub's REST API?")
+        data = data[key]
+    return data
+
+
+def items(data: Any) -> list[Any]:
+    """A list. Raises Refused when the answer is none."""
+    if not isinstance(data, list):
+        raise Refused("GitHub's answer is no list: is GITHUB_API_URL GitHub's REST API?")
+    return data
+
+
+def of_known_form(read: Callable[Given, Noun]) -> Callable[Given, Noun]:
+    """Makes an answer of another form a Refused that names what is missing, so that it is told instead of ending the loop."""
+
+    @wraps(read)
+    def checked(*given: Given.args, **named: Given.kwargs) -> Noun:
+        try:
+            return read(*given, **named)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise Refused(f"GitHub's answer is not a {read.__name__} as we know it ({type(problem).__name__}: {problem})") from problem
+
+    return checked
 
 
 def seconds(stamp: str | None) -> float | None:
@@ -22,6 +57,7 @@ def login(user: Any) -> str:
     return str((user or {}).get("login", ""))
 
 
+@of_known_form
 def issue(data: Any) -> Issue:
     return Issue(
         number=data["number"],
@@ -41,6 +77,7 @@ def labels(data: Any) -> tuple[str, ...]:
     return tuple(label if isinstance(label, str) else label.get("name", "") for label in data.get("labels", ()))
 
 
+@of_known_form
 def comment(data: Any, number: int) -> Comment:
     return Comment(
         id=data["id"],
@@ -53,6 +90,7 @@ def comment(data: Any, number: int) -> Comment:
     )
 
 
+@of_known_form
 def pull(data: Any) -> Pull:
     merged = bool(data.get("merged_at"))
     return Pull(
@@ -60,7 +98,7 @@ def pull(data: Any) -> Pull:
         title=data["title"],
         body=data.get("body") or "",
         author=login(data.get("user")),
-        branch=data["head"]["ref"],
+        branch=_branch(data),
         head_sha=data["head"]["sha"],
         base_branch=data["base"]["ref"],
         state="merged" if merged else data["state"],
@@ -73,6 +111,15 @@ def pull(data: Any) -> Pull:
     )
 
 
+def _branch(data: Any) -> str:
+    """A fork's branch as "owner:branch", which no branch of this repository can be called. A deleted fork is null."""
+    head, base = data["head"], data["base"]
+    if "repo" in head and (head["repo"] or {}).get("id") != (base.get("repo") or {}).get("id"):
+        return str(head.get("label") or f"{login(head.get('user'))}:{head['ref']}")
+    return str(head["ref"])
+
+
+@of_known_form
 def changed_file(data: Any) -> ChangedFile:
     status = data["status"]
     return ChangedFile(
@@ -85,6 +132,7 @@ def changed_file(data: Any) -> ChangedFile:
     )
 
 
+@of_known_form
 def commit(data: Any) -> Commit:
     inner = data["commit"]
     return Commit(
@@ -99,6 +147,7 @@ def commit(data: Any) -> Commit:
     )
 
 
+@of_known_form
 def run(data: Any) -> WorkflowRun:
     return WorkflowRun(
         id=data["id"],
@@ -114,6 +163,12 @@ def run(data: Any) -> WorkflowRun:
     )
 
 
+@of_known_form
+def reaction(data: Any) -> Reaction:
+    return Reaction(data["content"], login(data.get("user")))
+
+
+@of_known_form
 def check_run(data: Any) -> CheckRun:
     return CheckRun(
         name=data["name"],

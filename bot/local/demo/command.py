@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -71,7 +70,7 @@ async def _demo(options: argparse.Namespace, env: Mapping[str, str]) -> int:
         reports = await _incidents(world, options, screen)
         folder = here / ".sre" / "last-run"
         await save_run(world, reports, follower.events, folder)
-        screen.report(reports, os.path.relpath(folder, here))
+        screen.report(reports, str(folder.relative_to(here)))
         if options.json:
             found = [report.as_json() for report in reports]
             print(json.dumps(found if options.again else found[0] if found else {}, indent=2))

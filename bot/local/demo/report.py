@@ -92,12 +92,12 @@ async def read_report(world: World, injected: Injected, issue: Issue | None, inc
     attempts = [e.record.attempt for e in entries if isinstance(e.record, AttemptRecord)]
     last = max(attempts, default=0)
     diagnosis = next(
-        ((e.record.diagnosis, e.created_s) for e in entries if isinstance(e.record, DiagnosisRecord) and e.record.attempt == last), None
+        ((e.record.diagnosis, e.at_s) for e in entries if isinstance(e.record, DiagnosisRecord) and e.record.attempt == last), None
     )
     outcome = next(
         (e.record for e in entries if isinstance(e.record, OutcomeRecord) and not e.record.undo and e.record.attempt == last), None
     )
-    remembered = next((e.created_s for e in entries if isinstance(e.record, PostMortemRecord)), None)
+    remembered = next((e.at_s for e in entries if isinstance(e.record, PostMortemRecord)), None)
     branch = FixBranch(incident.fingerprint, issue.number, last)
     pull: Pull | None = next(iter(await world.owner.pulls(branch=str(branch))), None)
     verdict, decided_s = await _verdict(world, pull)
@@ -136,4 +136,4 @@ async def _verdict(world: World, pull: Pull | None) -> tuple[str, float | None]:
         return "", None
     found = [e for e in await read_entries(world.owner, world.keyring, pull.number, world.bot_login) if isinstance(e.record, VerdictRecord)]
     last = found[-1] if found else None
-    return (str(last.record.verdict.decision), last.created_s) if last and isinstance(last.record, VerdictRecord) else ("", None)
+    return (str(last.record.verdict.decision), last.at_s) if last and isinstance(last.record, VerdictRecord) else ("", None)

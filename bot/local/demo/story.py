@@ -16,12 +16,12 @@ from bot.model import IncidentRecord, PostMortemRecord
 
 WELL_WITHIN_S = 60.0
 BASELINE_S = 8.0  # healthy traffic to compare with
-HEALED_WITHIN_S = 240.0
+HEALED_WITHIN_S = 120.0
 POLL_S = 0.25
 
 
 async def wait_until_well(world: World) -> None:
-    """Every objective measured healthy, and a little longer: the past that Scout will compare with. Raises Refused when it takes too long."""
+    """Every objective measured healthy, and a little longer: the past to compare with. Raises Refused when it takes too long."""
     deadline_s = world.clock.now() + WELL_WITHIN_S
     async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
         while True:

@@ -1,0 +1,96 @@
+"""The stage of the end-to-end tests: the laptop's world in a temporary folder, real processes, and a story told on it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bot.ensure import Entry, incidents, read_entries
+from bot.forge import Issue, Pull
+from bot.local.demo.follow import Follower
+from bot.local.demo.screen import Quiet
+from bot.local.demo.story import break_and_watch, wait_until_well
+from bot.local.world import World, WorldSettings
+from bot.model import Event, IncidentRecord
+from bot.names import FixBranch
+
+Story = Callable[[World], Awaitable[None]]
+
+
+def play(
+    folder: Path, story: Story, *, bot_is_owner: bool = False, change_tree: Callable[[Path], None] | None = None, seed: int = 7
+) -> None:
+    """Brings a world up, tells the story, takes the world down and checks that no process is left behind."""
+
+    async def whole() -> None:
+        settings = WorldSettings(folder, port=0, github_port=0, seed=seed, bot_is_owner=bot_is_owner, change_tree=change_tree)
+        world = World(settings)
+        await world.start(lambda line: None)
+        follower = Follower(world.url, lambda event: None)
+        following = asyncio.create_task(follower.run())
+        try:
+            await story(world)
+        except BaseException as failure:
+            failure.add_note(_told(world, follower.events))
+            raise
+        finally:
+            following.cancel()
+            await world.stop()
+
+    asyncio.run(whole())
+    left = [p.pid for p in psutil.Process(os.getpid()).children(recursive=True) if _works_in(p, folder)]
+    assert not left, f"processes left behind: {left}"
+
+
+def _told(world: World, events: Sequence[Event]) -> str:
+    """What was thought, and the control plane's log: so that a failure can be understood from its report."""
+    thoughts = "\n".join(f"{e.at_s - events[0].at_s:7.1f}s {e.agent:10} {e.text}" for e in events[-60:])
+    log = world.serve.log.read_text(errors="replace")[-3000:] if world.serve.log.exists() else ""
+    return f"--- thoughts\n{thoughts}\n--- log of the control plane\n{log}"
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return str(folder) in process.cwd()
+    except psutil.Error:
+        return False
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One incident as GitHub records it."""
+
+    issue: Issue
+    incident: IncidentRecord
+    entries: tuple[Entry, ...]
+    pulls: tuple[Pull, ...]
+
+    def count(self, kind: type) -> int:
+        return sum(isinstance(entry.record, kind) for entry in self.entries)
+
+
+async def all_incidents(world: World) -> list[Seen]:
+    found = []
+    for issue, incident in await incidents(world.owner, world.keyring, world.bot_login, "all"):
+        entries = await read_entries(world.owner, world.keyring, issue.number, world.bot_login)
+        pulls: list[Pull] = []
+        for attempt in range(1, 8):
+            for undo in (False, True):
+                pulls += await world.owner.pulls(branch=str(FixBranch(incident.fingerprint, issue.number, attempt, undo)))
+        found.append(Seen(issue, incident, entries, tuple(pulls)))
+    return found
+
+
+async def until(world: World, holds: Callable[[], Awaitable[bool]], within_s: float, what: str) -> None:
+    deadline_s = world.clock.now() + within_s
+    while not await holds():
+        assert world.clock.now() < deadline_s, f"{what}: not within {within_s:.0f} s; logs in {world.settings.workdir / 'logs'}"
+        await asyncio.sleep(0.2)
+
+
+__all__ = ["Quiet", "Seen", "all_incidents", "break_and_watch", "play", "until", "wait_until_well"]
