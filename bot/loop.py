@@ -5,8 +5,7 @@ Events only wake it and carry nothing that is relied on; a sweep finds what was 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,8 @@ from bot.facts import Facts
 from bot.model import Event, Phase
 from bot.observe import fingerprint_of, observe
 from bot.perform import Hands, perform, refresh_status
+from bot.ports import Bus
+from bot.topics import ANOMALIES, WAKE
 
 STEPS_A_PASS = 25  # more than any incident needs without waiting for somebody: past it, other incidents get their turn
 BUG_DELAY_S = 10.0
@@ -60,13 +61,14 @@ async def reconcile(fp: str, h: Hands, watch: Watcher | None = None) -> Step:
 
 
 class Loop:
-    """Decides when to look at which incident. Whoever has news sets `woken`: look at everything soon."""
+    """Decides when to look at which incident. Whoever has news says so on the bus: look at everything soon."""
 
-    def __init__(self, hands: Hands, pace: Pace, watch: Watcher | None, woken: asyncio.Event) -> None:
+    def __init__(self, hands: Hands, pace: Pace, watch: Watcher | None, bus: Bus) -> None:
         self._hands = hands
         self._pace = pace
         self._watch = watch
-        self._woken = woken
+        self._bus = bus
+        self._known: set[str] = set()
         self._retry_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
 
@@ -74,19 +76,27 @@ class Loop:
         """Until cancelled."""
         clock = self._hands.clock
         next_sweep_s = next_look_s = 0.0
+        woken: tuple[str, ...] = ()
         while True:
             now_s = clock.now()
-            sweeping = self._woken.is_set() or now_s >= next_sweep_s
-            broken = {fingerprint_of(s) for s in self._hands.eyes.telemetry.signals(now_s)}
+            sweeping = bool(woken) or now_s >= next_sweep_s
+            broken = self._broken(now_s)
             if sweeping or broken or now_s >= next_look_s:
-                self._woken.clear()
                 if sweeping:
                     next_sweep_s = now_s + self._pace.sweep_s
                 await self.look(broken, deep=sweeping)
                 next_look_s = clock.now() + self._pace.waiting_s
-            delay_s = self._pace.waiting_s if broken else self._pace.tick_s
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), delay_s)
+            woken = await self._bus.receive(WAKE, self._pace.waiting_s if broken else self._pace.tick_s)
+
+    def _broken(self, now_s: float) -> set[str]:
+        """Fingerprints of what is broken now; what has newly broken is announced to whoever listens."""
+        signals = {fingerprint_of(signal): signal for signal in self._hands.eyes.telemetry.signals(now_s)}
+        for fp in sorted(set(signals) - self._known):
+            signal = signals[fp]
+            fields = {"fingerprint": fp, "service": signal.service, "operation": signal.operation, "kind": str(signal.kind)}
+            self._bus.publish(ANOMALIES, json.dumps(fields))
+        self._known = set(signals)
+        return self._known
 
     async def look(self, broken: set[str], *, deep: bool) -> None:
         """One pass over all incidents that want a look. A failing one does not stop the others."""

@@ -46,6 +46,11 @@ def curator_title(issue: int) -> str:
     return f"curate #{issue}"
 
 
+def closing_issue(attempt: int) -> str:
+    """The topic of the notice that we close the incident after this attempt (0: none was needed)."""
+    return f"closing after {attempt}"
+
+
 def merge_refused(sha: str) -> str:
     """The topic of the notice that GitHub refused to merge this head."""
     return f"merge-refused {sha[:12]}"

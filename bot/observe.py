@@ -28,7 +28,6 @@ from bot.model import (
 )
 from bot.names import (
     BRANCH_PREFIX,
-    CLOSING_NOTICE,
     CURATOR_WORKFLOW,
     DIAGNOSE_WORKFLOW,
     DUPLICATE_NOTICE,
@@ -36,6 +35,7 @@ from bot.names import (
     HOLD_ALL_LABEL,
     HOLD_LABEL,
     FixBranch,
+    closing_issue,
     curator_title,
     diagnosis_title,
     merge_refused,
@@ -160,15 +160,12 @@ async def _find(eyes: Eyes, fp: str, signal: Signal | None) -> Found:
 
 
 def _closed_by_us(records: Sequence[Record]) -> bool:
-    """Nothing was begun since we wrote that it is over."""
-    last = max((i for i, r in enumerate(records) if _ends(r)), default=-1)
-    return last >= 0 and not any(isinstance(r, AttemptRecord) for r in records[last:])
-
-
-def _ends(record: Record) -> bool:
-    """Written just before we close an incident: healed, or gone by itself."""
-    healed = isinstance(record, OutcomeRecord) and not record.undo and record.outcome is OutcomeKind.HEALED
-    return healed or (isinstance(record, NoticeRecord) and record.topic == CLOSING_NOTICE)
+    """We wrote that it is over (healed, or gone by itself), and nothing was begun since."""
+    newest = max((r.attempt for r in records if isinstance(r, AttemptRecord)), default=0)
+    gone = any(isinstance(r, NoticeRecord) and r.topic == closing_issue(newest) for r in records)
+    return gone or any(
+        isinstance(r, OutcomeRecord) and (r.attempt, r.undo, r.outcome) == (newest, False, OutcomeKind.HEALED) for r in records
+    )
 
 
 def _still_refused(telemetry: Telemetry, signal: Signal, issue: Issue, *, closed_by_us: bool) -> bool:

@@ -59,6 +59,7 @@ from bot.names import (
     HOLD_ALL_LABEL,
     HOLD_LABEL,
     NEEDS_HUMAN_LABEL,
+    closing_issue,
     merge_refused,
 )
 from bot.observe import Eyes
@@ -68,6 +69,16 @@ from bot.ports import Clock, EventSink, Forge
 from bot.texts import notices
 
 STATUS = NoticeRecord("status")
+
+
+class _Silent:
+    """For judging in-process: the check's run has said its sentence already."""
+
+    def say(self, event: Event) -> None:
+        return None
+
+
+SILENT = _Silent()
 
 
 @dataclass(frozen=True)
@@ -145,8 +156,10 @@ async def _conclude(step: Step, f: Facts, h: Hands) -> None:
 
 
 async def _close_duplicate(number: int, f: Facts, h: Hands) -> None:
-    """Marks it first: a duplicate is no incident of its own, whatever comes later."""
+    """Marks it first: a duplicate is no incident of its own, whatever comes later. Looks again whether the other one is still open."""
     text = notices.duplicate(_number(f))
+    if (await h.forge.issue(_number(f))).state != "open":
+        raise Conflict("the older one is closed by now: look again")
     await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, NoticeRecord(DUPLICATE_NOTICE), text)
     await h.forge.update_issue(number, state="closed", reason="not_planned")
     h.say(f, "loop", Phase.ACT, f"#{number} says the same as this incident: closed as a duplicate")
@@ -156,7 +169,8 @@ async def _close_issue(why: str, f: Facts, h: Hands) -> None:
     """Measures once more just before, and looks whether a person has reopened it."""
     number = _number(f)
     if why != "healed":
-        await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, NoticeRecord(CLOSING_NOTICE), texts.gone(f))
+        notice = NoticeRecord(closing_issue(f.attempts[-1].number if f.attempts else 0))
+        await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, notice, texts.gone(f))
     await refresh_status(f, h, closing=True)
     if (await h.forge.issue(number)).reopened:
         raise Conflict("a person has reopened it: look again")
@@ -209,6 +223,8 @@ async def _open_issue(f: Facts, h: Hands) -> None:
 async def _begin(attempt: int, f: Facts, h: Hands) -> None:
     """The record comes before the thought: a crash or a dead model counts too."""
     number = _number(f)
+    if attempt == 1:
+        await refresh_status(f, h)  # the first comment of all: where people look for how it stands
     evidence: Evidence | None = None
     if attempt > 1 and f.incident is not None:
         evidence = h.eyes.telemetry.evidence(f.signal or f.incident.signal, f.now_s)
@@ -267,10 +283,12 @@ async def _judge(pull_number: int, attempt: Attempt, f: Facts, h: Hands) -> None
     facts = attempt.undo if attempt.undo and attempt.undo.pull.number == pull_number else attempt.pull
     run = facts.gate_run if facts else None
     policies = await base_policies(h.forge)
-    verdict = await guardrail.gate(h.forge, policies, h.eyes.keyring, pull_number, h.sink, bot=h.eyes.bot, now_s=h.clock.now())
+    verdict = await guardrail.gate(h.forge, policies, h.eyes.keyring, pull_number, SILENT, bot=h.eyes.bot, now_s=h.clock.now())
     if not isinstance(verdict, Verdict):
         raise Conflict(f"#{pull_number} is not ours any more: look again")
     record = VerdictRecord(pull_number, verdict, run.id if run else 0, run.attempt if run else 0, h.clock.now())
+    check = run.conclusion if run else "missing"
+    h.say(f, "guardrail", Phase.DECIDE, f"my own judgement of #{pull_number}: {verdict.decision}; the check: {check}")
     text = texts.verdict(record, run, h.links)
     await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, pull_number, record, text)
 

@@ -7,7 +7,7 @@ with GitHub's message), `Conflict` (409, 422 exists, 405 not mergeable) or `Miss
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from bot.forge import Account, ChangedFile, CheckRun, Comment, Commit, Comparison, Issue, Pull, Reaction, WorkflowRun
@@ -152,10 +152,15 @@ class Telemetry(Protocol):
 
 
 class Bus(Protocol):
-    """Wakes people up. Losing a message costs time, never correctness."""
+    """Wakes people up and carries what is said. Losing a message costs time, never correctness."""
 
-    async def publish(self, topic: str, message: str) -> None: ...
-    async def receive(self, topic: str, timeout_s: float) -> str | None: ...
+    def publish(self, topic: str, message: str) -> None:
+        """Returns at once."""
+        ...
+
+    async def receive(self, topic: str, timeout_s: float) -> tuple[str, ...]:
+        """What was published on the topic since the last call, oldest first; () after `timeout_s` seconds of silence."""
+        ...
 
 
 class EventSink(Protocol):
@@ -164,15 +169,21 @@ class EventSink(Protocol):
     def say(self, event: Event) -> None: ...
 
 
-class Memory(Protocol):
-    """Past incidents by similarity. A cache: `rebuild` from GitHub loses nothing."""
+class Recall(Protocol):
+    """Past incidents by similarity: all that Brain may do with the memory."""
 
-    def remember(self, post_mortem: PostMortem) -> None: ...
     def recall(self, text: str, limit: int) -> Sequence[tuple[PostMortem, float]]:
         """Most similar first, with a similarity 0..1."""
         ...
 
     def count(self) -> int: ...
+
+
+class Memory(Recall, Protocol):
+    """A cache: `rebuild` from GitHub loses nothing. Only the Curator writes it."""
+
+    def remember(self, post_mortem: PostMortem) -> None: ...
+    def rebuild(self, post_mortems: Iterable[PostMortem]) -> None: ...
 
 
 class Reasoner(Protocol):

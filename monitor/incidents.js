@@ -13,7 +13,7 @@ const Incidents = (() => {
     ["healed", "verified"],
     ["remembered", "remembered"],
   ];
-  const STOPS = { escalated: "A person is called", held: "On hold" };
+  const STOPS = { escalated: "A person is called", held: "On hold", closed: "Closed without a fix" };
   const MARKS = { success: "✓", failure: "✕", timed_out: "✕", cancelled: "–", skipped: "–", neutral: "–" };
 
   const stop = (incident) => lookup(STOPS, incident.stage);

@@ -15,7 +15,7 @@ if ! command -v git >/dev/null 2>&1; then
     exit 1
 fi
 
-echo "Setting up .venv: about 120 packages, 100 MB to download, 700 MB on disk; once."
+echo "Setting up .venv: about 140 packages, 100 MB to download, 700 MB on disk; once."
 rm -f .venv/installed-locks
 if command -v uv >/dev/null 2>&1; then
     [ -x .venv/bin/python ] || uv venv --quiet --python "$python" --seed .venv

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from bot.blind import NoTelemetry
 from bot.codec import from_json, to_json
-from bot.ensure import ensure_comment, ensure_issue, ensure_sticky, incident_of, incidents, read_entries
+from bot.ensure import ensure_comment, ensure_issue, ensure_pull, ensure_sticky, incident_of, incidents, read_entries
 from bot.errors import Refused
 from bot.forge import Comment, Issue
 from bot.local.memory import MemoryForge, make_memory_forge
@@ -210,7 +210,7 @@ def test_a_record_of_ours_that_cannot_be_read_any_more_is_skipped_and_still_ours
 
 
 def test_a_bomb_is_not_inflated() -> None:
-    bomb = sealed("attempt", b'{"attempt":1,"started_s":1.0' + b" " * (30 << 20) + b"}", 7)
+    bomb = sealed("attempt", raw(ATTEMPT) + b" " * (30 << 20), 7)
     assert len(bomb) < 60_000
     tracemalloc.start()
     try:
@@ -345,11 +345,30 @@ def test_twins_of_two_workers_become_one() -> None:
         assert await ensure_issue(board.forge, KEYRING, BOT, INCIDENT, "slow", "It is slow.") == number
 
         await ensure_comment(raced, KEYRING, BOT, number, ATTEMPT, "trying")
-        for _ in range(2):
-            await ensure_comment(board.forge, KEYRING, BOT, number, AttemptRecord(1, 7777.0), "trying again")
+        writes: list[str] = []
+        board.forge.hub.before_change = lambda: writes.append("written")
+        await ensure_comment(board.forge, KEYRING, BOT, number, AttemptRecord(1, 7777.0), "trying again")
+        assert writes == []
         (comment,) = await board.forge.comments(number)
         (entry,) = await read_entries(board.forge, KEYRING, number, BOT)
         assert (entry.comment_id, entry.record) == (comment.id, ATTEMPT), "the first one counts"
+
+    play(story())
+
+
+def test_a_pull_request_that_a_person_closed_is_not_opened_again() -> None:
+    async def story() -> None:
+        forge = Board().forge
+        forge.hub.push("sre/fix", {"README.md": "fixed\n"}, "fix", BOT)
+
+        async def ensure() -> tuple[int, str, bool]:
+            pull, made = await ensure_pull(forge, branch="sre/fix", base="main", title="fix", body="")
+            return pull.number, pull.state, made
+
+        number, _, made = await ensure()
+        assert made and await ensure() == (number, "open", False)
+        await forge.as_user("ann").update_pull(number, state="closed")
+        assert await ensure() == (number, "closed", False)
 
     play(story())
 

@@ -9,7 +9,7 @@ from bot.diagnosis.case import Case
 from bot.diagnosis.graph import Thinking, build
 from bot.model import Diagnosis, Event, Phase
 from bot.policy.schema import Policies
-from bot.ports import Clock, EventSink, Memory, Reasoner
+from bot.ports import Clock, EventSink, Reasoner, Recall
 
 MODEL_CALLS = 2  # a day's outage must not become a day's bill
 
@@ -18,7 +18,7 @@ async def think(
     case: Case,
     *,
     reasoner: Reasoner,
-    memory: Memory,
+    memory: Recall,
     policies: Policies,
     say: EventSink,
     clock: Clock,

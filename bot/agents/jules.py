@@ -141,7 +141,10 @@ def _source(path: Path) -> str:
 
 def run_audit(argv: Sequence[str], out: TextIO | None = None) -> int:
     """`sre-space audit [--json] [PATH…]`: 0 when nothing was found, 1 when something was, 2 when a path can't be read."""
-    parser = argparse.ArgumentParser(prog="sre-space audit", description="Finds client calls without a time-out.")
+    parser = argparse.ArgumentParser(
+        prog="sre-space audit",
+        description="Finds client calls without a time-out. `sre-space audit --propose` writes them into the one proposal issue.",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="files or folders (default: this folder)")
     arguments = parser.parse_args(argv)

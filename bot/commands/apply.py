@@ -19,7 +19,7 @@ from bot.perform import Hands, perform
 from bot.texts import diagnosis as diagnosis_text
 from bot.wiring import build_hands
 
-DIAGNOSIS_LIMIT_BYTES = 200_000
+DIAGNOSIS_LIMIT_BYTES = 24_000  # sealed beside its text it must fit into one comment
 STEPS = 10
 
 

@@ -15,6 +15,7 @@ from types import FrameType
 import psutil
 import uvicorn
 
+from bot.adapters.bus import MemoryBus
 from bot.adapters.clock import SystemClock
 from bot.agents.scout import Scout
 from bot.errors import Refused, Retry
@@ -25,6 +26,7 @@ from bot.settings import Settings
 from bot.snapshot import Json, Snapshot
 from bot.telemetry.otlp import decode_traces
 from bot.texts import Links
+from bot.topics import WAKE, Announcer
 from bot.web.app import build_app
 from bot.web.feed import Feed
 from bot.web.parts import WebParts
@@ -58,15 +60,16 @@ class ControlPlane:
         self.policies = policies
         self.clock = SystemClock()
         self.feed = Feed(first_id=int(self.clock.now() * 1000))  # ids go on rising over a restart
-        self.scout = Scout(policies, self.clock, self.feed)
+        self.bus = MemoryBus()
+        self.sink = Announcer(self.feed, self.bus)
+        self.scout = Scout(policies, self.clock, self.sink)
         self.snapshot = Snapshot(policies, self.scout)
         self.links = Links(settings.github_web_url, settings.repository)
         self.failed = False
-        self._woken = asyncio.Event()
         self._process = psutil.Process()
 
     def wake(self, reason: str) -> None:
-        self._woken.set()
+        self.bus.publish(WAKE, reason)
 
     def state(self) -> Json:
         rss_mib = self._process.memory_info().rss / 1024 / 1024
@@ -107,14 +110,14 @@ class ControlPlane:
         wiring = await asyncio.to_thread(importlib.import_module, "bot.wiring")
         loops = await asyncio.to_thread(importlib.import_module, "bot.loop")
         side = await wiring.open_github(self.settings, stack)
-        hands = wiring.build_hands(side, self.policies, self.scout, self.feed)
+        hands = wiring.build_hands(side, self.policies, self.scout, self.sink)
         cloud = self.settings.profile == "cloud"
         pace = loops.Pace(self.settings.tick_s, CLOUD_WAITING_S if cloud else self.settings.tick_s, self.settings.sweep_s)
         self._say(f"watching {len(self.policies.objectives)} objective(s) of {self.settings.repository} as {side.bot}")
-        await loops.Loop(hands, pace, self.snapshot.watch, self._woken).run()
+        await loops.Loop(hands, pace, self.snapshot.watch, self.bus).run()
 
     def _say(self, text: str) -> None:
-        self.feed.say(Event(self.clock.now(), "loop", Phase.OBSERVE, "", text))
+        self.sink.say(Event(self.clock.now(), "loop", Phase.OBSERVE, "", text))
 
 
 def run(argv: Sequence[str], env: Mapping[str, str]) -> int:

@@ -23,7 +23,7 @@ from bot.diagnosis.recall import ordered, question
 from bot.errors import Refused, Retry
 from bot.model import Claim, Diagnosis, Opinion
 from bot.policy.schema import Policies
-from bot.ports import Memory, Reasoner
+from bot.ports import Reasoner, Recall
 
 RECALL = 3  # past incidents to look at
 NEAR_TIE = 0.8  # runner-up's share of the first score from which on a reasoner's ranking decides
@@ -34,7 +34,7 @@ class Thinking:
     """What the graph's nodes need from outside. `say(agent, text)` speaks one sentence; `model_calls` is the budget."""
 
     reasoner: Reasoner
-    memory: Memory
+    memory: Recall
     policies: Policies
     say: Callable[[str, str], None]
     model_calls: int

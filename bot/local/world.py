@@ -154,7 +154,7 @@ class World:
             self.github,
             workdir=self._folder("render"),
             python=sys.executable,
-            exclude={CONTROL_PLANE, "sre-space-bus"},
+            exclude={CONTROL_PLANE},
             env=env,
             installed_locks=self._installed_locks(),
             clock=self.clock.now,

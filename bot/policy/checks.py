@@ -239,7 +239,7 @@ def _cap(case: GateCase, count: int | None, limit: int, name: str, what: str) ->
     shown = f"≤ {limit} ({AUTONOMY}: {name})"
     if count is None:
         return Answer(False, f"how many {what} there are could not be found out", "unknown", shown)
-    return Answer(count <= limit, f"{count} {what}", str(count), shown)
+    return Answer(count <= limit, f"{what}: {count}", str(count), shown)
 
 
 def open_pulls_within(case: GateCase, _: Values, policies: Policies) -> Answer:

@@ -62,12 +62,14 @@ _WAITS = {
 
 
 def stage(f: Facts) -> str:
-    """detected | diagnosing | proposed | judged | merged | deployed | healed | remembered | escalated | held: one word for the monitor."""
+    """detected, diagnosing, proposed, judged, merged, deployed, healed, remembered, escalated, held or closed: one word for the monitor."""
     current = f.attempts[-1] if f.attempts else None
     if f.post_mortem is not None:
         return "remembered"
-    if f.healed or (f.issue and f.issue.state == "closed"):
+    if f.healed:
         return "healed"
+    if f.issue and f.issue.state == "closed":
+        return "closed"
     if f.held:
         return "held"
     if current is None:

@@ -12,7 +12,7 @@ from bot.diagnosis.localise import localise, signature_of
 from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.errors import Refused, Retry
 from bot.model import Claim, Diagnosis, Event, Opinion, OutcomeKind, Phase, PostMortem, Suspect
-from bot.ports import Memory, Reasoner
+from bot.ports import Reasoner, Recall
 from tests.diagnosis import cases
 from tests.diagnosis.cases import bad_case, hang_case, remembered
 
@@ -74,7 +74,7 @@ class Model:
         return self.answer(case)
 
 
-def run(case: Case, reasoner: Reasoner | None = None, memory: Memory | None = None) -> tuple[Diagnosis, Ears]:
+def run(case: Case, reasoner: Reasoner | None = None, memory: Recall | None = None) -> tuple[Diagnosis, Ears]:
     ears = Ears()
     found = asyncio.run(
         think(

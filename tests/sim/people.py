@@ -110,8 +110,9 @@ class People:
 
     def _push_main(self) -> bool:
         hub, note = self._world.hub, f"# {len(self._world.history)}\n"
-        if self._world.rng.random() < 0.3:
-            hub.push("main", {MANIFEST: hub.git.at("main").tree[MANIFEST] + note}, "Note", OWNER)  # in the way of a fix there
+        if self._world.rng.random() < 0.6:
+            text = hub.git.at("main").tree[MANIFEST].replace("fallback: omit\n", f"fallback: omit {note}")  # in the way of an undo
+            hub.push("main", {MANIFEST: text + note}, "Note", OWNER)  # in the way of a fix
         else:
             hub.push("main", {PAGE: f"TITLE = 'Quotes' {note}"}, "Reword", OWNER)
         self._world.main_moved()

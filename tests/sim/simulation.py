@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
 
+from bot.adapters.bus import MemoryBus
 from bot.chronicle import Chronicle
 from bot.decide import Conclude, Escalate, Step, Wait
 from bot.facts import Facts
@@ -22,7 +22,7 @@ from tests.sim.scheduler import Scheduler
 from tests.sim.service import SimTelemetry
 from tests.sim.world import KEYRING, POLICIES, World
 
-ROUGH_TICKS = 45
+ROUGH_TICKS = 36
 CALM_PASSES = 150
 REST_S = 4000.0  # nothing changes for longer than any time limit: at rest
 EXPECTED = (": Retry:", ": Refused:", ": Conflict:", ": Missing:")
@@ -56,7 +56,7 @@ class Worker:
         bot = sim.world.bot
         eyes = Eyes(forge, telemetry, KEYRING, POLICIES, bot)
         self.hands = Hands(eyes, forge, sim.world.clock, Ears(sim.world), Chronicle(KEYRING, bot), LINKS)
-        self.loop = Loop(self.hands, PACE, self._watch, asyncio.Event())
+        self.loop = Loop(self.hands, PACE, self._watch, MemoryBus())
 
     def _watch(self, facts: Facts, step: Step) -> None:
         sim = self._simulation
@@ -120,13 +120,13 @@ class Simulation:
             service.heard = False
         elif not service.heard and world.rng.random() < 0.3:
             service.heard = True
-        if not service.trickles and world.hit("hardly anybody asks", 0.02):
+        if not service.trickles and world.hit("hardly anybody asks", 0.04):
             service.trickles = True
         elif service.trickles and world.rng.random() < 0.05:
             service.trickles = False
         if service.hanging and world.hit("gets well by itself", 0.02):
             service.hanging = ""
-        if service.health_at(now_s) is Health.HEALTHY and world.hit("breaks again", 0.04):
+        if service.health_at(now_s) is Health.HEALTHY and world.hit("breaks again", 0.06):
             if world.rng.random() < 0.7:
                 world.hang(world.rng.choice(CARRIERS))
             else:

@@ -31,7 +31,7 @@ THEMES: tuple[
     frozenset({"hardly anybody asks", "a diagnosis names the wrong one"}),
     frozenset({"a second worker", "stale list", "a worker acts on old facts", "write lands but is not answered"}),
 )
-MORE = 5.0
+MORE = 8.0
 LAG_S = 4.0  # how long a list may lag behind
 POLICIES = repository.policies()
 

@@ -160,6 +160,12 @@ def test_the_oracle_sees_what_is_not_made_harmless() -> None:
         assert list(faults(evil)), evil
 
 
+@settings(max_examples=100, deadline=None)
+@given(words)
+def test_a_fence_is_closed_by_us_alone(chosen: list[str]) -> None:
+    assert [token.type for token in _PARSER.parse(fence("\n".join(chosen)))] == ["fence"]
+
+
 def test_words_stay_readable_when_they_are_made_harmless() -> None:
     assert plain("app/pricing/rates.py:loyalty_factor failed (twice).") == "app/pricing/rates.py:loyalty_factor failed (twice)."
     assert code("POST /quotes") == "`POST /quotes`" and code("a`b") == "``a`b``"

@@ -94,7 +94,6 @@ def test_the_evidence_of_a_later_attempt_stands_with_its_diagnosis() -> None:
 
 def test_every_waiting_is_said_in_words_of_ours() -> None:
     reasons = set(re.findall(r'Wait\("([^"]+)"\)', Path(decide.__file__).read_text(encoding="utf-8")))
-    reasons |= set(re.findall(r'else Wait\("([^"]+)"\)', Path(decide.__file__).read_text(encoding="utf-8")))
     assert len(reasons) > 10
     unsaid = {why for why in reasons if step_words(Wait(why)) == why}
     assert not unsaid
