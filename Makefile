@@ -24,7 +24,7 @@ up: setup
 	@$(BIN)/python -m bot demo --fault none
 
 test: setup
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 lint: setup
 	@sh scripts/lint.sh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 import typing
 from enum import Enum
@@ -57,10 +58,10 @@ def _read(kind: Any, data: Any, where: str) -> Any:
         if data in typing.get_args(kind):
             return data
     elif isinstance(kind, type) and issubclass(kind, Enum):
-        if data in {member.value for member in kind}:
+        if isinstance(data, str) and data in {member.value for member in kind}:
             return kind(data)
     elif kind is float:
-        if isinstance(data, (int, float)) and not isinstance(data, bool):
+        if isinstance(data, (int, float)) and not isinstance(data, bool) and math.isfinite(data):
             return float(data)
     elif kind in (int, str, bool) and type(data) is kind:
         return data

@@ -57,7 +57,7 @@ class Keyring:
     def seal(self, record: Record, number: int | None) -> str:
         """The marker to append to a text under `number`; None: in the body of an incident's issue."""
         name = _NAMES[type(record)]
-        raw = json.dumps(to_json(record), separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
+        raw = json.dumps(to_json(record), separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode("utf-8", "replace")
         payload = base64.b64encode(zlib.compress(raw, 9)).decode()
         return f"<!-- sre-space 1 {name} {payload} {self._mac(name, payload, number)} -->"
 

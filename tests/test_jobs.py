@@ -148,7 +148,7 @@ FORGED: dict[str, Any] = {
 def test_a_diagnosis_too_large_to_be_one_is_not_even_read_to_its_end(tmp_path: Path) -> None:
     file = tmp_path / "diagnosis.json"
     file.write_text(" " * (DIAGNOSIS_LIMIT_BYTES + 1))
-    with pytest.raises(Refused, match="larger than 200000 bytes"):
+    with pytest.raises(Refused, match=f"larger than {DIAGNOSIS_LIMIT_BYTES} bytes"):
         read_diagnosis(file, 1)
 
 

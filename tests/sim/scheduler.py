@@ -64,7 +64,7 @@ class Scheduler:
                 if not alone and world.rng.random() < 0.1:
                     return None
                 continue
-            if world.rng.random() < 0.004 and world.hit("a worker acts on old facts", 1.0):
+            if world.hit("a worker acts on old facts", 0.004):
                 process.asleep_until_s = world.clock.now_s + world.rng.choice((1, 5, 30, 120, 400))
                 return None
             if not alone and world.rng.random() < 0.1:

@@ -28,6 +28,7 @@ THEMES: tuple[
     frozenset({"a diagnosis is unsure", "a diagnosis has no remedy", "a diagnosis never answers", "a remedy can't be built"}),
     frozenset({"a diagnosis names the wrong one", "a person pushes to main", "deploy fails", "deploy is slow"}),
     frozenset({"a person answers the pull", "a person closes the pull", "a person reopens the pull", "a diagnosis is unsure"}),
+    frozenset({"a person toggles hold", "telemetry is gone", "a worker acts on old facts"}),
     frozenset({"hardly anybody asks", "a diagnosis names the wrong one"}),
     frozenset({"a second worker", "stale list", "a worker acts on old facts", "write lands but is not answered"}),
 )
@@ -133,7 +134,7 @@ class World:
         return self._older[1]
 
     def chance(self, name: str, p: float) -> float:
-        return min(0.6, p * self.nature * (MORE if name in self.theme else 1.0)) if p < 1.0 else 1.0
+        return min(0.6, p * self.nature * (MORE if name in self.theme else 1.0))
 
     def hit(self, name: str, p: float) -> bool:
         if self.calm or self.rng.random() >= self.chance(name, p):

@@ -21,7 +21,10 @@ def test_spans_are_handed_on_plain_and_inflated_and_answered_in_their_own_encodi
     world = World()
     plain = world.ask("POST", "/v1/traces", content=b"spans", headers=PROTOBUF)
     packed = world.ask(
-        "POST", "/v1/traces", content=gzip.compress(b"sp") + gzip.compress(b"ans"), headers={**JSON, "Content-Encoding": "gzip"}
+        "POST",
+        "/v1/traces",
+        content=gzip.compress(b"sp", mtime=0) + gzip.compress(b"ans", mtime=0),
+        headers={**JSON, "Content-Encoding": "gzip"},
     )
     assert world.spans.bodies == [(b"spans", "application/x-protobuf"), (b"spans", "application/json")]
     assert (plain.status_code, plain.headers["content-type"], plain.content) == (200, "application/x-protobuf", b"")
@@ -42,9 +45,9 @@ def test_rejected_spans_are_told_as_partial_success() -> None:
     [
         (b"GARBAGE", JSON, 400),
         (b"not gzip", {**JSON, "Content-Encoding": "gzip"}, 400),
-        (gzip.compress(b"spans")[:-6], {**JSON, "Content-Encoding": "gzip"}, 400),
-        (gzip.compress(b"\0" * (33 << 20)), {**JSON, "Content-Encoding": "gzip"}, 413),
-        (gzip.compress(b"\0" * (17 << 20)) * 2, {**JSON, "Content-Encoding": "gzip"}, 413),
+        (gzip.compress(b"spans", mtime=0)[:-6], {**JSON, "Content-Encoding": "gzip"}, 400),
+        (gzip.compress(b"\0" * (33 << 20), mtime=0), {**JSON, "Content-Encoding": "gzip"}, 413),
+        (gzip.compress(b"\0" * (17 << 20), mtime=0) * 2, {**JSON, "Content-Encoding": "gzip"}, 413),
         (b"x" * (4 * 1024 * 1024 + 1), JSON, 413),
         (zlib.compress(b"spans"), {**JSON, "Content-Encoding": "br"}, 415),
         (b"spans", {"Content-Type": "text/plain"}, 415),
@@ -62,7 +65,7 @@ def test_what_cannot_be_taken_is_refused_with_a_reason_and_nothing_is_handed_on(
 
 
 def test_a_bomb_takes_no_more_memory_than_its_limit_allows() -> None:
-    bomb = gzip.compress(b"\0" * (64 << 20))
+    bomb = gzip.compress(b"\0" * (64 << 20), mtime=0)
     tracemalloc.start()
     try:
         with pytest.raises(Declined, match="inflates to more"):

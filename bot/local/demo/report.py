@@ -121,7 +121,7 @@ async def read_report(world: World, injected: Injected, issue: Issue | None, inc
         pull=pull.number if pull else None,
         verdict=verdict,
         decided_at=decided_s,
-        merged_at=pull.closed_s if pull and pull.state == "merged" else None,
+        merged_at=_merged_s(pull, decided_s),
         deployed_at=outcome.serving_s if outcome else None,
         healed_at=outcome.at_s if healed and outcome else None,
         remembered_at=remembered,
@@ -129,6 +129,14 @@ async def read_report(world: World, injected: Injected, issue: Issue | None, inc
         serve_peak_mib=peak,
         urls=tuple(urls),
     )
+
+
+def _merged_s(pull: Pull | None, decided_s: float | None) -> float | None:
+    """GitHub's times are cut to whole seconds: a merge in the second of its verdict is not shown as older than that."""
+    if pull is None or pull.state != "merged" or pull.closed_s is None:
+        return None
+    same_second = decided_s is not None and 0.0 < decided_s - pull.closed_s < 1.0
+    return decided_s if same_second else pull.closed_s
 
 
 async def _verdict(world: World, pull: Pull | None) -> tuple[str, float | None]:
