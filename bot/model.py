@@ -162,6 +162,20 @@ class Evidence:
     series: tuple[tuple[float, float, float], ...] = ()  # (second, p99_ms, error_ratio) of the operation, for the chart
 
 
+DeployState = Literal["waiting", "building", "live", "failed", "gone"]
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """One deploy of a service. `gone` was live once or was cancelled. Times are Unix seconds."""
+
+    service: str
+    commit: str
+    state: DeployState
+    created_at_s: float
+    finished_at_s: float | None
+
+
 # --- what the agents conclude ------------------------------------------------------------------------------------------------
 
 

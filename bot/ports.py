@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from bot.forge import Account, ChangedFile, CheckRun, Comment, Commit, Comparison, Issue, Pull, Reaction, WorkflowRun
-from bot.model import Event, Evidence, Health, Measurement, Opinion, PostMortem, Signal
+from bot.model import Deploy, Event, Evidence, Health, Measurement, Opinion, PostMortem, Signal
 
 if TYPE_CHECKING:
     from bot.diagnosis.case import Case
@@ -167,6 +167,17 @@ class EventSink(Protocol):
     """Where agents say what they think."""
 
     def say(self, event: Event) -> None: ...
+
+
+class Platform(Protocol):
+    """Where the services run. Facts about what serves come from telemetry; this is for acting on the platform itself."""
+
+    async def deploys(self, service: str, limit: int = 10) -> Sequence[Deploy]:
+        """Newest first."""
+        ...
+
+    async def roll_back(self, service: str, commit: str) -> None: ...
+    async def set_auto_deploy(self, service: str, on: bool) -> None: ...
 
 
 class Recall(Protocol):

@@ -57,8 +57,6 @@ class Settings:
     openai_model: str
     chroma_path: Path
     chroma_url: str
-    render_api_key: str = field(repr=False)
-    render_api_url: str
     demo_controls_url: str
     demo_controls_token: str = field(repr=False)
 
@@ -202,14 +200,6 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("openai_model", ("SRE_OPENAI_MODEL", "OPENAI_MODEL"), "the model's name", default="gpt-4o"),
     Setting("chroma_path", ("SRE_CHROMA_PATH",), "folder of the embedded ChromaDB", lambda text: Path(read_text(text)), ".sre/chroma"),
     Setting("chroma_url", ("CHROMA_URL",), "a shared ChromaDB server instead of the embedded one", read_url, default_note="embedded"),
-    Setting(
-        "render_api_key",
-        ("RENDER_API_KEY",),
-        "key for Render's API, to follow and roll back deploys",
-        default_note="deploys are seen in telemetry only",
-        secret=True,
-    ),
-    Setting("render_api_url", ("RENDER_API_URL",), "Render's API", read_secret_url, "https://api.render.com/v1"),
     Setting(
         "demo_controls_url",
         ("SRE_DEMO_CONTROLS_URL",),

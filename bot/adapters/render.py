@@ -6,15 +6,13 @@ https://api-docs.render.com — the laptop's embedded Render speaks the same API
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import httpx
 
 from bot.errors import Missing, Refused, Retry
-
-DeployState = Literal["waiting", "building", "live", "failed", "gone"]
+from bot.model import Deploy, DeployState
 
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 _MOST_DEPLOYS = 100  # Render's limit for one page
@@ -33,17 +31,6 @@ _STATES: Mapping[str, DeployState] = {
     "canceled": "gone",
     "deactivated": "gone",
 }
-
-
-@dataclass(frozen=True)
-class Deploy:
-    """One deploy of a service. `gone` was live once or was cancelled. Times are Unix seconds."""
-
-    service: str
-    commit: str
-    state: DeployState
-    created_at_s: float
-    finished_at_s: float | None
 
 
 class RenderPlatform:

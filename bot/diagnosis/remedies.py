@@ -43,11 +43,6 @@ async def build_proposal(reader: ForgeReader, policies: Policies, remedy: Remedy
     return Proposal(remedy, base_sha, changes, sum(a for a, _ in counts), sum(r for _, r in counts), touched)
 
 
-def inverse(merge_sha: str) -> Remedy:
-    """The undo of a fix of ours that was merged as `merge_sha`."""
-    return Remedy(kind="revert", commit=merge_sha, summary=f"Revert {merge_sha[:12]}, our change that did not heal the service.")
-
-
 def bounded_timeout_s(edge: EdgeStat, objective_p99_ms: float, policies: Policies) -> float | None:
     """The time-out for an edge by policies/known.yaml: seconds in steps of 0.05. None when the normal time is unknown or longer."""
     if edge.before_p99_ms is None:

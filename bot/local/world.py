@@ -194,8 +194,6 @@ class World:
             "SRE_FEED_KEY": self.feed_key,
             "SRE_DEMO_CONTROLS_URL": self._chaos_server.url,
             "SRE_DEMO_CONTROLS_TOKEN": self.controls_token,
-            "RENDER_API_URL": f"{self._render_server.url}/v1",
-            "RENDER_API_KEY": self.render_key,
         }
         return self._python("bot", "serve", env=env)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bot.diagnosis.case import gather
 from bot.diagnosis.localise import localise
 from bot.diagnosis.manifest_edit import set_scalars
-from bot.diagnosis.remedies import bounded_timeout_s, build_proposal, inverse, propose_remedy
+from bot.diagnosis.remedies import bounded_timeout_s, build_proposal, propose_remedy
 from bot.errors import Refused
 from bot.forge import ChangedFile, Commit
 from bot.model import Proposal, Remedy
@@ -196,7 +196,7 @@ def test_the_undo_of_our_own_fix_gives_back_what_was_before() -> None:
     assert after is not None
     path = "deploy/hub.yaml"
     repository = history({path: MANIFEST}, {path: after}, {path: after}, ChangedFile(path, "modified", 3, 3))
-    assert build(repository, inverse(GUILTY)).changes[0].after == MANIFEST
+    assert build(repository, Remedy("revert", commit=GUILTY)).changes[0].after == MANIFEST
 
 
 def test_gathering_reads_the_range_of_the_deploy_and_the_manifests_of_those_concerned() -> None:

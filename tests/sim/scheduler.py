@@ -34,6 +34,7 @@ class Scheduler:
     def __init__(self, world: World) -> None:
         self._world = world
         self.processes: list[Process] = []
+        self.stalling = ""  # who is put to sleep at its next call, by name
 
     def spawn(self, name: str, coroutine: Coroutine[Any, Any, Any], ended: Callable[[str], None] = lambda _: None) -> None:
         self.processes.append(Process(name, coroutine, ended))
@@ -64,7 +65,8 @@ class Scheduler:
                 if not alone and world.rng.random() < 0.1:
                     return None
                 continue
-            if world.hit("a worker acts on old facts", 0.004):
+            if process.name == self.stalling or world.hit("a worker acts on old facts", 0.004):
+                self.stalling = ""
                 process.asleep_until_s = world.clock.now_s + world.rng.choice((1, 5, 30, 120, 400))
                 return None
             if not alone and world.rng.random() < 0.1:

@@ -7,7 +7,7 @@ from collections import Counter
 
 from bot.adapters.bus import MemoryBus
 from bot.chronicle import Chronicle
-from bot.decide import Conclude, Escalate, Step, Wait
+from bot.decide import Conclude, Escalate, Merge, Step, Wait
 from bot.facts import Facts
 from bot.loop import Loop, Pace
 from bot.model import Event, Health
@@ -62,6 +62,8 @@ class Worker:
         sim = self._simulation
         sim.last = facts, step
         sim.world.seen[f"step: {type(step).__name__}"] += 1
+        if isinstance(step, Merge) and sim.world.hit("a worker stalls before a merge", 0.2):
+            sim.scheduler.stalling = self.name
         if isinstance(step, Escalate):
             sim.world.seen[f"call: {step.call}"] += 1
         if isinstance(step, Conclude):

@@ -44,6 +44,7 @@ FAULTS = (
     "a rule of the repository forbids to merge",
     "a second worker",
     "a worker acts on old facts",
+    "a worker stalls before a merge",
     "breaks again",
     "crash after a write",
     "crash before a write",
