@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 from bot.agents.verifier import is_bad
-from bot.facts import Facts
 from bot.forge import Issue, Pull
 from bot.model import (
     AttemptRecord,
@@ -157,7 +156,7 @@ class Checker:
 
     # --- at rest
 
-    def at_rest(self, last: Facts | None) -> None:
+    def at_rest(self) -> None:
         world = self._world
         by_fingerprint: dict[str, list[Issue]] = {}
         for issue, record in world.incidents():

@@ -56,6 +56,12 @@ class People:
                 self._world.seen[f"fault: {name}"] += 1
                 self._world.tell("person", name)
 
+    def interrupt(self) -> None:
+        """At the worst moment."""
+        deed = self._world.rng.choice((self._toggle_hold, self._push, self._close_pull, self._push_main))
+        if deed():
+            self._world.tell("person", f"interrupts: {deed.__name__}")
+
     def rest(self) -> bool:
         """They lift every hold, and go home. True when there was one."""
         found = False

@@ -62,8 +62,9 @@ class Worker:
         sim = self._simulation
         sim.last = facts, step
         sim.world.seen[f"step: {type(step).__name__}"] += 1
-        if isinstance(step, Merge) and sim.world.hit("a worker stalls before a merge", 0.2):
+        if isinstance(step, Merge) and sim.world.hit("a worker stalls before a merge", 0.3):
             sim.scheduler.stalling = self.name
+            sim.people.interrupt()
         if isinstance(step, Escalate):
             sim.world.seen[f"call: {step.call}"] += 1
         if isinstance(step, Conclude):
@@ -100,7 +101,7 @@ class Simulation:
             self._rough_tick()
         self._calm_down()
         self._settle()
-        self.checker.at_rest(self.last[0] if self.last else None)
+        self.checker.at_rest()
 
     def _rough_tick(self) -> None:
         world = self.world
@@ -152,6 +153,7 @@ class Simulation:
             self.scheduler.run()
             world.clock.now_s += min([leap_s, *(max(1.0, d.at_s - world.clock.now_s) for d in world.due)])
             world.run_due()
+            self.last = None
             self.first.look()
             self.scheduler.run()
             waits = self.last is None or isinstance(self.last[1], Wait)
