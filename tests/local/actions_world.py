@@ -186,3 +186,19 @@ async def world(tmp_path: Path, files: Mapping[str, str] | None = None, **change
         yield World(repo, actions, settings)
     finally:
         await actions.stop()
+
+
+WORKFLOW = ".github/workflows/sample.yml"
+HEADER = "name: sample\non: workflow_dispatch\njobs:\n"
+
+
+def job(steps: str, name: str = "work", more: str = "") -> str:
+    """One job of a workflow; `steps` is a YAML list at column 0."""
+    lines = [f"  {name}:", "    runs-on: ubuntu-latest", *(f"    {line}" for line in more.splitlines()), "    steps:"]
+    return "\n".join([*lines, *(f"      {line}" for line in steps.strip().splitlines())]) + "\n"
+
+
+async def dispatched(w: World) -> tuple[str, int]:
+    run_id = await w.actions.dispatch("sample.yml", "main", {}, "alice")
+    await w.actions.idle()
+    return str(w.actions.get_run(run_id)["conclusion"]), run_id

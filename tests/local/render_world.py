@@ -121,16 +121,16 @@ class BareRepository:
         return [p for p in self._git("ls-tree", "-r", "--name-only", commit).splitlines() if p.startswith(prefix)]
 
     def issue_job_token(self, permissions: Mapping[str, str], run_id: int) -> str:
-        raise NotImplementedError
+        raise AssertionError("Render has no use for this")
 
     def revoke_token(self, token: str) -> None:
-        raise NotImplementedError
+        raise AssertionError("Render has no use for this")
 
     def report_check_run(self, check_run_id: int | None, update: CheckRunUpdate) -> int:
-        raise NotImplementedError
+        raise AssertionError("Render has no use for this")
 
     async def announce(self, event: RepoEvent) -> None:
-        raise NotImplementedError
+        raise AssertionError("Render has no use for this")
 
 
 class World:

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.local.render.blueprint import BlueprintError, parse_blueprint
+from bot.local.render.blueprint import Blueprint, BlueprintError, parse_blueprint
 from bot.local.render.build_filter import BuildFilter
 from tests.local.render_world import BLUEPRINT, SERVICE, World, groups_below, tell
 
@@ -49,8 +49,8 @@ services:
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}
 
 
-def parse(text: str) -> None:
-    parse_blueprint(text, exclude=["control-plane"], default_branch="main")
+def parse(text: str) -> Blueprint:
+    return parse_blueprint(text, exclude=["control-plane"], default_branch="main")
 
 
 def shop(line: str) -> str:
@@ -214,7 +214,8 @@ def test_variables_that_refer_to_each_other_in_a_circle_are_a_clear_error(tmp_pa
 
 
 def test_services_that_do_not_run_here_may_say_anything() -> None:
-    parse(shop("plan: free") + "  - {type: web, name: control-plane, runtime: docker, disk: {sizeGB: 1}, unheardOf: 1}\n")
+    blueprint = parse(shop("plan: free") + "  - {type: web, name: control-plane, runtime: docker, disk: {sizeGB: 1}, unheardOf: 1}\n")
+    assert blueprint.elsewhere == {"control-plane"}
 
 
 @pytest.mark.parametrize(
