@@ -153,15 +153,16 @@ async def _find(eyes: Eyes, fp: str, signal: Signal | None) -> Found:
         records = await read_records(eyes.forge, eyes.keyring, issue.number, eyes.bot)
         if any(isinstance(r, NoticeRecord) and r.topic == DUPLICATE_NOTICE for r in records):
             continue
-        if signal is None or _still_refused(eyes.telemetry, signal, issue, closed_by_us=_closed_by_us(records)):
+        if signal is None or _still_refused(eyes.telemetry, signal, issue, closed_by_us=_closed_by_us(records, issue.closed_s or 0.0)):
             return issue, record, ()
         break
     return None, None, ()
 
 
-def _closed_by_us(records: Sequence[Record]) -> bool:
+def _closed_by_us(records: Sequence[Record], closed_s: float) -> bool:
     """We wrote that it is over (healed, or gone by itself), and nothing was begun since."""
-    newest = max((r.attempt for r in records if isinstance(r, AttemptRecord)), default=0)
+    begun = [r.attempt for r in records if isinstance(r, AttemptRecord) and r.started_s <= closed_s]  # a worker may have been late
+    newest = max(begun, default=0)
     gone = any(isinstance(r, NoticeRecord) and r.topic == closing_issue(newest) for r in records)
     return gone or any(
         isinstance(r, OutcomeRecord) and (r.attempt, r.undo, r.outcome) == (newest, False, OutcomeKind.HEALED) for r in records

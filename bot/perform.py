@@ -189,8 +189,13 @@ def _health(f: Facts, h: Hands) -> Health:
 
 
 async def refresh_status(f: Facts, h: Hands, *, closing: bool = False) -> None:
-    """The one sticky comment, edited when what it says has changed."""
+    """The one sticky comment, edited when what it says has changed.
+
+    Not while nothing is measured: a restart, or a gap in the telemetry, is no news, and must not edit to and fro.
+    """
     if f.issue is None or (f.issue.state == "closed" and not closing):
+        return
+    if f.health is Health.UNKNOWN and f.attempts and not closing:
         return
     text = texts.status(f, h.eyes.policies, h.links, closing=closing)
     await ensure_sticky(h.forge, h.eyes.keyring, h.eyes.bot, f.issue.number, STATUS, text)
@@ -223,6 +228,8 @@ async def _open_issue(f: Facts, h: Hands) -> None:
 async def _begin(attempt: int, f: Facts, h: Hands) -> None:
     """The record comes before the thought: a crash or a dead model counts too."""
     number = _number(f)
+    if (await h.forge.issue(number)).state != "open":
+        raise Conflict("closed by now: look again")
     if attempt == 1:
         await refresh_status(f, h)  # the first comment of all: where people look for how it stands
     evidence: Evidence | None = None

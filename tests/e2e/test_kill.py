@@ -29,6 +29,8 @@ class Reaper:
     async def heard(self, event: RepoEvent) -> None:
         if event.sender != self.world.bot_login or event.name in ("workflow_run", "check_run"):
             return
+        if event.action == "edited":
+            return  # the status comment says again what GitHub and telemetry show: no step
         self.steps.append(f"{event.name} {event.action or ''}".strip())
         task = asyncio.create_task(self.reap())
         self._tasks.add(task)

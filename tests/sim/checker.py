@@ -25,8 +25,6 @@ from bot.record import identity
 from tests.sim.service import SimTelemetry
 from tests.sim.world import KEYRING, POLICIES, World
 
-BOUND_CLOSE_S = 60.0
-
 
 class Checker:
     def __init__(self, world: World) -> None:
@@ -113,7 +111,8 @@ class Checker:
         mine = {r.fingerprint for i, r in world.incidents() if i.number == number}
         if options.get("reason") == "not_planned":
             older = [i for i, r in world.incidents() if r.fingerprint in mine and i.number < number]
-            if not any(i.state == "open" or (i.closed_s or 0.0) > world.clock.now_s - BOUND_CLOSE_S for i in older):
+            seen_s = {i.number: self._looked_s.get((process, "issue", i.number), 0.0) for i in older}
+            if not any(i.state == "open" or (i.closed_s or 0.0) + 1.0 > seen_s[i.number] for i in older):
                 raise world.fail(f"closes #{number} as a duplicate of nothing")
             return
         if telemetry.said is not Health.HEALTHY or telemetry.calls - telemetry.said_at_call > 1:

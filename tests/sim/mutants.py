@@ -87,4 +87,4 @@ def main(seeds: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 400))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1500))

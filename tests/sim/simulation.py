@@ -103,6 +103,9 @@ class Simulation:
         self._settle()
         self.checker.at_rest()
 
+    def _forget(self) -> None:
+        self.last = None
+
     def _rough_tick(self) -> None:
         world = self.world
         world.clock.now_s += world.rng.choice((0.5, 2, 5, 5, 10, 20, 60, 200))
@@ -153,7 +156,7 @@ class Simulation:
             self.scheduler.run()
             world.clock.now_s += min([leap_s, *(max(1.0, d.at_s - world.clock.now_s) for d in world.due)])
             world.run_due()
-            self.last = None
+            self._forget()
             self.first.look()
             self.scheduler.run()
             waits = self.last is None or isinstance(self.last[1], Wait)

@@ -24,10 +24,10 @@ THEMES: tuple[
 ] = (  # what one world has much of: rare things meet more often there than in a world with a bit of everything
     frozenset(),
     frozenset({"gets well by itself", "breaks again", "the guardrail is late", "telemetry is gone"}),
-    frozenset({"the check is red", "the check is green, whatever it should say", "the guardrail never runs", "a person labels the pull"}),
+    frozenset({"the check is red", "the check is green, whatever it should say", "the guardrail never runs", "a diagnosis is unsure"}),
     frozenset({"a diagnosis is unsure", "a diagnosis has no remedy", "a diagnosis never answers", "a remedy can't be built"}),
     frozenset({"a diagnosis names the wrong one", "a person pushes to main", "deploy fails", "deploy is slow"}),
-    frozenset({"a person answers the pull", "a person closes the pull", "a person reopens the pull", "a diagnosis is unsure"}),
+    frozenset({"a person answers the pull", "a person closes the pull", "a person reopens the pull", "a person commands"}),
     frozenset({"a person toggles hold", "telemetry is gone", "a worker acts on old facts"}),
     frozenset({"hardly anybody asks", "a diagnosis names the wrong one"}),
     frozenset({"a second worker", "stale list", "a worker acts on old facts", "write lands but is not answered"}),
