@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.ensure import incidents, read_entries
-from bot.model import PostMortem, PostMortemRecord
+from bot.journal import PostMortemRecord
+from bot.model import PostMortem
 from bot.ports import ForgeReader
 from bot.record import Keyring
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.facts import Asked, Attempt, Facts, PullFacts
-from bot.model import Call, Decision, Health, OutcomeKind
+from bot.journal import Call
+from bot.model import Decision, Health, OutcomeKind
 from bot.policy.schema import Autonomy
 
 SETTLE_S = 5.0  # GitHub's lists lag behind its writes: a finished run's record may need this long to show

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot.errors import Conflict, Missing
 from bot.forge import Comment, Issue, Pull
-from bot.model import AttemptRecord, IncidentRecord, Record
+from bot.journal import AttemptRecord, IncidentRecord, Record
 from bot.ports import CodeWriter, ForgeReader, IssueWriter
 from bot.record import Keyring, identity
 

@@ -5,20 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.forge import Issue, Pull, WorkflowRun
-from bot.model import (
-    AttemptRecord,
-    CommandRecord,
-    DiagnosisRecord,
-    EscalationRecord,
-    Health,
-    IncidentRecord,
-    Measurement,
-    OutcomeKind,
-    OutcomeRecord,
-    PostMortem,
-    Signal,
-    VerdictRecord,
-)
+from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, EscalationRecord, IncidentRecord, OutcomeRecord, VerdictRecord
+from bot.model import Health, Measurement, OutcomeKind, PostMortem, Signal
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,19 @@ from bot.ensure import Entry, entries_in, incidents, read_entries
 from bot.errors import Missing
 from bot.facts import Asked, Attempt, Facts, PullFacts
 from bot.forge import Comment, Issue, Pull, WorkflowRun
-from bot.model import (
+from bot.journal import (
     AttemptRecord,
     CommandRecord,
     DiagnosisRecord,
     EscalationRecord,
-    Health,
     IncidentRecord,
     NoticeRecord,
-    OutcomeKind,
     OutcomeRecord,
     PostMortemRecord,
     Record,
-    Signal,
     VerdictRecord,
 )
+from bot.model import Health, OutcomeKind, Signal
 from bot.names import (
     BRANCH_PREFIX,
     CURATOR_WORKFLOW,

@@ -18,7 +18,7 @@ from hashlib import sha256
 
 from bot.codec import from_json, to_json
 from bot.errors import Refused
-from bot.model import (
+from bot.journal import (
     AttemptRecord,
     CommandRecord,
     DiagnosisRecord,

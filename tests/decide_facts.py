@@ -6,26 +6,8 @@ from typing import Any
 
 from bot.facts import Asked, Attempt, Facts, PullFacts
 from bot.forge import Issue, Pull, WorkflowRun
-from bot.model import (
-    AttemptRecord,
-    Call,
-    CommandRecord,
-    Decision,
-    Diagnosis,
-    DiagnosisRecord,
-    EscalationRecord,
-    Health,
-    Measurement,
-    Objective,
-    OutcomeKind,
-    OutcomeRecord,
-    PostMortem,
-    Remedy,
-    Signal,
-    SignalKind,
-    Verdict,
-    VerdictRecord,
-)
+from bot.journal import AttemptRecord, Call, CommandRecord, DiagnosisRecord, EscalationRecord, OutcomeRecord, VerdictRecord
+from bot.model import Decision, Diagnosis, Health, Measurement, Objective, OutcomeKind, PostMortem, Remedy, Signal, SignalKind, Verdict
 from bot.policy.schema import Autonomy
 
 NOW_S = 10_000.0

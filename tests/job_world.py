@@ -13,14 +13,8 @@ from typing import Any
 
 from bot.__main__ import main
 from bot.codec import to_json
-from bot.model import (
-    AttemptRecord,
-    Diagnosis,
-    DiagnosisRecord,
-    IncidentRecord,
-    Record,
-    Remedy,
-)
+from bot.journal import AttemptRecord, DiagnosisRecord, IncidentRecord, Record
+from bot.model import Diagnosis, Remedy
 from bot.policy.testing import good_case
 from bot.record import Keyring
 from tests.local.github_world import World, world, write_files

@@ -31,7 +31,8 @@ from bot.decide import (
     decide,
 )
 from bot.facts import Attempt, Facts, PullFacts
-from bot.model import Call, Decision, Health, OutcomeKind
+from bot.journal import Call
+from bot.model import Decision, Health, OutcomeKind
 from tests.decide_facts import (
     AUTONOMY,
     HEAD,

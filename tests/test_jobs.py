@@ -15,15 +15,8 @@ from bot.__main__ import EXIT_REFUSED, EXIT_RETRY, main
 from bot.codec import from_json, to_json
 from bot.commands.apply import DIAGNOSIS_LIMIT_BYTES, read_diagnosis
 from bot.errors import Refused
-from bot.model import (
-    AttemptRecord,
-    CommandRecord,
-    DiagnosisRecord,
-    OutcomeKind,
-    OutcomeRecord,
-    PostMortemRecord,
-    Remedy,
-)
+from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord
+from bot.model import OutcomeKind, Remedy
 from bot.names import FixBranch
 from tests.job_world import BOT, INCIDENT, KEYRING, RATES, STARTED_S, Jobs, jobs
 from tests.local.github_world import write_files

@@ -26,23 +26,19 @@ from bot.codec import from_json, to_json
 from bot.ensure import ensure_comment, ensure_issue, ensure_pull, ensure_sticky, incident_of, incidents, read_entries
 from bot.errors import Refused
 from bot.forge import Comment, Issue
-from bot.local.memory import MemoryForge, make_memory_forge
-from bot.model import (
+from bot.journal import (
     AttemptRecord,
     Call,
     CommandRecord,
-    Decision,
     EscalationRecord,
-    Evidence,
     IncidentRecord,
     NoticeRecord,
-    OutcomeKind,
     OutcomeRecord,
     Record,
-    Remedy,
-    Verdict,
     VerdictRecord,
 )
+from bot.local.memory import MemoryForge, make_memory_forge
+from bot.model import Decision, Evidence, OutcomeKind, Remedy, Verdict
 from bot.observe import Eyes, observe
 from bot.policy.testing import good_case
 from bot.record import KINDS, Keyring, identity

@@ -5,17 +5,8 @@ from __future__ import annotations
 import re
 
 from bot.diagnosis.plain import duration, percent, plain
-from bot.model import (
-    DiagnosisRecord,
-    IncidentRecord,
-    Measurement,
-    OutcomeKind,
-    OutcomeRecord,
-    PostMortem,
-    Remedy,
-    Signal,
-    SignalKind,
-)
+from bot.journal import DiagnosisRecord, IncidentRecord, OutcomeRecord
+from bot.model import Measurement, OutcomeKind, PostMortem, Remedy, Signal, SignalKind
 
 _COMMIT = re.compile(r"\b[Cc]ommit [0-9a-f]{7,40}\b")
 _ENDED = {

@@ -9,20 +9,8 @@ from bot.diagnosis.remedies import build_proposal
 from bot.ensure import incident_of, read_entries
 from bot.errors import Missing, Refused
 from bot.forge import ChangedFile, Issue, Pull
-from bot.model import (
-    AttemptRecord,
-    CommandRecord,
-    Decision,
-    DiagnosisRecord,
-    Event,
-    FileChange,
-    IncidentRecord,
-    Phase,
-    Proposal,
-    Record,
-    Remedy,
-    Verdict,
-)
+from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, IncidentRecord, Record
+from bot.model import Decision, Event, FileChange, Phase, Proposal, Remedy, Verdict
 from bot.names import BRANCH_PREFIX, HOLD_ALL_LABEL, FixBranch, parse_branch
 from bot.policy.case import GateCase, NotOurs
 from bot.policy.evaluate import judge

@@ -14,7 +14,7 @@ from bot.agents.timeouts import WAIVER, Finding
 from bot.agents.timeouts import audit as audit  # part of this module's face
 from bot.errors import Refused
 from bot.forge import Issue
-from bot.model import NoticeRecord
+from bot.journal import NoticeRecord
 from bot.ports import ForgeReader, IssueWriter
 from bot.record import Keyring
 from bot.texts.safe import code

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bot.agents.human import VERBS, WHO_MAY, help_text, misspelt_text, refusal_text
 from bot.ensure import ReadWriteIssues, ensure_comment
 from bot.facts import Asked, Attempt, Facts, PullFacts
-from bot.model import CommandRecord
+from bot.journal import CommandRecord
 from bot.names import HOLD_LABEL, NEEDS_HUMAN_LABEL
 from bot.record import Keyring
 

@@ -13,7 +13,7 @@ from bot.commands.job import open_job, read_incident, run_job
 from bot.decide import CreateBranch, OpenPull, decide
 from bot.ensure import ensure_comment
 from bot.errors import Conflict, Refused
-from bot.model import DiagnosisRecord
+from bot.journal import DiagnosisRecord
 from bot.observe import observe
 from bot.perform import Hands, perform
 from bot.texts import diagnosis as diagnosis_text

@@ -10,7 +10,8 @@ from bot.chronicle import Chronicle
 from bot.commands.job import Job, Recorded, open_job, read_incident, run_job
 from bot.ensure import ensure_comment
 from bot.errors import Refused
-from bot.model import DiagnosisRecord, Event, OutcomeRecord, Phase, PostMortem, PostMortemRecord
+from bot.journal import DiagnosisRecord, OutcomeRecord, PostMortemRecord
+from bot.model import Event, Phase, PostMortem
 from bot.names import parse_branch
 from bot.texts import post_mortem as post_mortem_text
 from bot.wiring_think import build_memory

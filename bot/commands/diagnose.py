@@ -13,7 +13,8 @@ from bot.chronicle import Chronicle
 from bot.codec import to_json
 from bot.commands.job import open_job, read_incident
 from bot.diagnosis.case import gather, tried_suspects
-from bot.model import DiagnosisRecord, Event, Phase
+from bot.journal import DiagnosisRecord
+from bot.model import Event, Phase
 from bot.wiring_think import build_memory, build_reasoner
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from bot.ensure import Entry, incident_of, read_entries
 from bot.errors import Refused
 from bot.forge import Issue
-from bot.model import AttemptRecord, Event, Evidence, IncidentRecord
+from bot.journal import AttemptRecord, IncidentRecord
+from bot.model import Event, Evidence
 from bot.policy.schema import Policies
 from bot.settings import Settings
 from bot.web.remote import RemoteSink

@@ -7,18 +7,8 @@ from dataclasses import dataclass
 
 from bot.errors import Missing, Refused
 from bot.forge import Commit
-from bot.model import (
-    DeployMark,
-    DiagnosisRecord,
-    ErrorGroup,
-    Evidence,
-    IncidentRecord,
-    OutcomeKind,
-    OutcomeRecord,
-    PostMortem,
-    Record,
-    Suspect,
-)
+from bot.journal import DiagnosisRecord, IncidentRecord, OutcomeRecord, Record
+from bot.model import DeployMark, ErrorGroup, Evidence, OutcomeKind, PostMortem, Suspect
 from bot.policy.paths import services_of
 from bot.policy.schema import Policies
 from bot.ports import ForgeReader

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.forge import ChangedFile, Issue, Pull
-from bot.model import CommandRecord, DiagnosisRecord, FileChange, IncidentRecord, Proposal
+from bot.journal import CommandRecord, DiagnosisRecord, IncidentRecord
+from bot.model import FileChange, Proposal
 from bot.names import FixBranch
 
 

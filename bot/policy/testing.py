@@ -12,14 +12,12 @@ from types import MappingProxyType
 
 from bot.errors import Refused
 from bot.forge import ChangedFile, Issue, Pull
+from bot.journal import CommandRecord, DiagnosisRecord, IncidentRecord
 from bot.model import (
-    CommandRecord,
     Decision,
     Diagnosis,
-    DiagnosisRecord,
     Evidence,
     FileChange,
-    IncidentRecord,
     Measurement,
     Objective,
     Proposal,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.facts import Attempt, Facts
-from bot.model import Call, Health
+from bot.journal import Call
+from bot.model import Health
 from bot.texts.evidence import evidence_fold
 from bot.texts.figures import date_time, table
 from bot.texts.issue import COMMANDS_FOLD

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.facts import Facts
 from bot.forge import WorkflowRun
-from bot.model import AttemptRecord, DiagnosisRecord, Evidence, OutcomeKind, OutcomeRecord, VerdictRecord
+from bot.journal import AttemptRecord, DiagnosisRecord, OutcomeRecord, VerdictRecord
+from bot.model import Evidence, OutcomeKind
 from bot.policy.render import as_markdown
 from bot.policy.schema import Autonomy, Policies
 from bot.texts.evidence import evidence_fold

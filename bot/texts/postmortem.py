@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.model import IncidentRecord, OutcomeKind, OutcomeRecord, PostMortem
+from bot.journal import IncidentRecord, OutcomeRecord
+from bot.model import OutcomeKind, PostMortem
 from bot.texts.figures import date_time, elapsed, same_day, table
 from bot.texts.links import Links
 from bot.texts.safe import code, fold, paragraphs

@@ -9,12 +9,12 @@ from pathlib import Path
 from bot.diagnosis.case import Case, Change
 from bot.errors import Missing
 from bot.forge import Account, ChangedFile, CheckRun, Comment, Commit, Comparison, Issue, Pull, Reaction, WorkflowRun
+from bot.journal import IncidentRecord
 from bot.model import (
     DeployMark,
     EdgeStat,
     ErrorGroup,
     Evidence,
-    IncidentRecord,
     Measurement,
     Objective,
     OutcomeKind,

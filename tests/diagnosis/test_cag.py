@@ -7,7 +7,8 @@ from dataclasses import replace
 from bot.agents.cag import answer
 from bot.agents.curator import post_mortem
 from bot.diagnosis.localise import localise, signature_of
-from bot.model import DiagnosisRecord, Measurement, OutcomeKind, OutcomeRecord, PostMortem, Remedy
+from bot.journal import DiagnosisRecord, OutcomeRecord
+from bot.model import Measurement, OutcomeKind, PostMortem, Remedy
 from tests.diagnosis import cases
 from tests.diagnosis.cases import bad_case, bad_changes, bad_evidence, error_group, hang_case, hang_evidence, remembered
 

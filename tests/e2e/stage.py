@@ -12,11 +12,12 @@ import psutil
 
 from bot.ensure import Entry, incidents, read_entries
 from bot.forge import Issue, Pull
+from bot.journal import IncidentRecord
 from bot.local.demo.follow import Follower
 from bot.local.demo.screen import Quiet
 from bot.local.demo.story import break_and_watch, wait_until_well
 from bot.local.world import World, WorldSettings
-from bot.model import Event, IncidentRecord
+from bot.model import Event
 from bot.names import FixBranch
 
 Story = Callable[[World], Awaitable[None]]

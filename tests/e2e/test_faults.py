@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.journal import AttemptRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord
 from bot.local.world import World
-from bot.model import AttemptRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord
 from tests.e2e.stage import Quiet, all_incidents, break_and_watch, play, wait_until_well
 
 RSS_LIMIT_MIB = 120.0

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.journal import AttemptRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord
 from bot.local.contracts import RepoEvent
 from bot.local.world import World
-from bot.model import AttemptRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord
 from tests.e2e.stage import Seen, all_incidents, play, until, wait_until_well
 
 pytestmark = pytest.mark.e2e

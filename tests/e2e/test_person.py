@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.journal import Call, CommandRecord, EscalationRecord, OutcomeRecord, PostMortemRecord
 from bot.local.world import DEVELOPER, World
-from bot.model import Call, CommandRecord, EscalationRecord, OutcomeRecord, PostMortemRecord
 from tests.e2e.stage import Seen, all_incidents, play, until, wait_until_well
 
 pytestmark = pytest.mark.e2e

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from bot.journal import Call, EscalationRecord, VerdictRecord
 from bot.local.world import DEVELOPER, World
-from bot.model import Call, EscalationRecord, VerdictRecord
 from tests.e2e.stage import all_incidents, play, until, wait_until_well
 
 pytestmark = pytest.mark.e2e

@@ -10,18 +10,8 @@ import pytest
 from bot.agents.guardrail import attempts_used, gate
 from bot.errors import Missing, Retry
 from bot.forge import Issue, Pull
-from bot.model import (
-    AttemptRecord,
-    CommandRecord,
-    Decision,
-    Diagnosis,
-    DiagnosisRecord,
-    Event,
-    Phase,
-    Record,
-    Remedy,
-    Verdict,
-)
+from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, Record
+from bot.model import Decision, Diagnosis, Event, Phase, Remedy, Verdict
 from bot.names import HOLD_ALL_LABEL, FixBranch
 from bot.policy.case import NotOurs
 from bot.policy.testing import good_case

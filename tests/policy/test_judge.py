@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.forge import ChangedFile
-from bot.model import CommandRecord, Decision, FileChange, Remedy, Verdict
+from bot.journal import CommandRecord
+from bot.model import Decision, FileChange, Remedy, Verdict
 from bot.names import parse_branch
 from bot.policy.case import GateCase
 from bot.policy.checks import CHECKS, CORE

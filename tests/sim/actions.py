@@ -16,8 +16,9 @@ from bot.diagnosis.case import gather
 from bot.ensure import ensure_comment, incident_of, read_entries
 from bot.errors import Refused, Retry
 from bot.forge import Issue, Pull, WorkflowRun
+from bot.journal import DiagnosisRecord, OutcomeRecord, PostMortemRecord
 from bot.local.memory import Hub, MemoryForge
-from bot.model import Decision, DiagnosisRecord, Event, OutcomeRecord, PostMortemRecord, Verdict
+from bot.model import Decision, Event, Verdict
 from bot.names import CURATOR_WORKFLOW, DIAGNOSE_WORKFLOW, GUARDRAIL_WORKFLOW, curator_title
 from bot.observe import Eyes
 from bot.perform import Hands

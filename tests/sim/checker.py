@@ -7,19 +7,8 @@ from typing import Any
 
 from bot.agents.verifier import is_bad
 from bot.forge import Issue, Pull
-from bot.model import (
-    AttemptRecord,
-    CommandRecord,
-    Decision,
-    EscalationRecord,
-    Health,
-    NoticeRecord,
-    OutcomeKind,
-    OutcomeRecord,
-    PostMortemRecord,
-    Record,
-    VerdictRecord,
-)
+from bot.journal import AttemptRecord, CommandRecord, EscalationRecord, NoticeRecord, OutcomeRecord, PostMortemRecord, Record, VerdictRecord
+from bot.model import Decision, Health, OutcomeKind
 from bot.names import DUPLICATE_NOTICE, HOLD_ALL_LABEL, HOLD_LABEL, FixBranch, parse_branch, trailer
 from bot.record import identity
 from tests.sim.service import SimTelemetry

@@ -13,7 +13,8 @@ from typing import get_args
 import pytest
 
 from bot.decide import Step
-from bot.model import Call, OutcomeKind
+from bot.journal import Call
+from bot.model import OutcomeKind
 from tests.sim.mutants import MUTANTS, caught
 from tests.sim.simulation import simulate
 

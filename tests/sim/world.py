@@ -10,9 +10,9 @@ from functools import lru_cache
 
 from bot.ensure import INCIDENT_LABEL, incident_of
 from bot.forge import Issue
+from bot.journal import IncidentRecord, Record
 from bot.local.memory import Hub, MemoryForge, make_memory_forge
 from bot.local.memory.hub import Tables
-from bot.model import IncidentRecord, Record
 from bot.record import Keyring
 from tests.sim import repository
 from tests.sim.clock import SimClock

@@ -9,7 +9,8 @@ from pathlib import Path
 from bot import texts
 from bot.agents.curator import post_mortem as lesson
 from bot.diagnosis.case import Case
-from bot.model import Call, DiagnosisRecord, EscalationRecord, OutcomeKind, VerdictRecord
+from bot.journal import Call, DiagnosisRecord, EscalationRecord, VerdictRecord
+from bot.model import OutcomeKind
 from tests.diagnosis.cases import NOW_S
 from tests.texts import stories as s
 

@@ -9,19 +9,17 @@ from dataclasses import replace
 from bot import texts
 from bot.agents.curator import post_mortem as lesson
 from bot.diagnosis.plain import subject
+from bot.journal import Call, DiagnosisRecord, IncidentRecord, VerdictRecord
 from bot.model import (
-    Call,
     Claim,
     Decision,
     DeployMark,
     Diagnosis,
-    DiagnosisRecord,
     EdgeStat,
     ErrorGroup,
     Evidence,
     Feature,
     FileChange,
-    IncidentRecord,
     Objective,
     OutcomeKind,
     Proposal,
@@ -31,7 +29,6 @@ from bot.model import (
     Suspect,
     TraceView,
     Verdict,
-    VerdictRecord,
 )
 from bot.texts import notices
 from tests.diagnosis.cases import NOW_S

@@ -14,21 +14,8 @@ from bot.diagnosis.localise import localise
 from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.facts import Attempt, Facts, PullFacts
 from bot.forge import Issue, Pull, WorkflowRun
-from bot.model import (
-    AttemptRecord,
-    DiagnosisRecord,
-    Evidence,
-    FileChange,
-    Health,
-    IncidentRecord,
-    Measurement,
-    OutcomeKind,
-    OutcomeRecord,
-    Proposal,
-    Signal,
-    Verdict,
-    VerdictRecord,
-)
+from bot.journal import AttemptRecord, DiagnosisRecord, IncidentRecord, OutcomeRecord, VerdictRecord
+from bot.model import Evidence, FileChange, Health, Measurement, OutcomeKind, Proposal, Signal, Verdict
 from bot.policy.evaluate import judge
 from bot.policy.testing import good_case
 from bot.texts import Links

@@ -14,7 +14,7 @@ from markdown_it.token import Token
 
 from bot import texts
 from bot.agents.human import VERBS, parse_commands
-from bot.model import IncidentRecord
+from bot.journal import IncidentRecord
 from bot.record import Keyring
 from bot.telemetry.evidence import bounded
 from bot.texts.issue import COMMANDS

@@ -10,8 +10,9 @@ import pytest
 
 from bot import decide, texts
 from bot.decide import Wait
+from bot.journal import Call, EscalationRecord
 from bot.local.github.chart import parse_chart
-from bot.model import Call, Claim, EscalationRecord, Evidence, OutcomeKind, Remedy
+from bot.model import Claim, Evidence, OutcomeKind, Remedy
 from bot.texts.escalation import CALLS
 from bot.texts.figures import CHART_POINTS, chart, elapsed
 from bot.texts.status import step_words

@@ -7,9 +7,9 @@ from typing import Any
 
 from bot.ensure import read_entries
 from bot.forge import Issue, Pull
+from bot.journal import AttemptRecord, DiagnosisRecord, IncidentRecord, OutcomeRecord, PostMortemRecord, VerdictRecord
 from bot.local.chaos import Injected
 from bot.local.world import World
-from bot.model import AttemptRecord, DiagnosisRecord, IncidentRecord, OutcomeRecord, PostMortemRecord, VerdictRecord
 from bot.names import FixBranch
 
 Json = dict[str, Any]

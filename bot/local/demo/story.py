@@ -9,10 +9,10 @@ import httpx
 from bot.ensure import incidents, read_entries
 from bot.errors import Refused
 from bot.forge import Issue
+from bot.journal import IncidentRecord, PostMortemRecord
 from bot.local.demo.report import Report, read_report
 from bot.local.demo.screen import Screen
 from bot.local.world import World
-from bot.model import IncidentRecord, PostMortemRecord
 
 WELL_WITHIN_S = 60.0
 BASELINE_S = 8.0  # healthy traffic to compare with
