@@ -13,10 +13,13 @@ const Thoughts = (() => {
 
   const nameOf = (agent) => NAMES[agent] || agent[0].toUpperCase() + agent.slice(1);
 
+  // A commit id is known by its beginning.
+  const short = (value) => (/^[0-9a-f]{40}$/.test(value) ? value.slice(0, 7) : value.slice(0, 160));
+
   function details(data) {
     const pairs = Object.entries(Dom.record(data)).filter(([, value]) => typeof value === "string" && value !== "");
     if (pairs.length === 0) return null;
-    return element("span", { class: "data" }, pairs.slice(0, 6).map(([key, value]) => element("span", {}, `${key.slice(0, 40)} `, element("b", {}, value.slice(0, 160)))));
+    return element("span", { class: "data" }, pairs.slice(0, 6).map(([key, value]) => element("span", {}, `${key.slice(0, 40)} `, element("b", {}, short(value)))));
   }
 
   function row(event) {
