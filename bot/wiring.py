@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -66,7 +65,3 @@ def build_hands(side: GitHubSide, policies: Policies, telemetry: Telemetry, sink
 def remote_sink(settings: Settings, clock: Clock) -> RemoteSink:
     """Where a job's thoughts go: the always-on process's feed, signed; nowhere without `feed_url`."""
     return RemoteSink(settings.feed_url, settings.feed_key, clock=clock.now, nonce=lambda: uuid.uuid4().hex)
-
-
-def settings_from(env: Mapping[str, str]) -> Settings:
-    return Settings.from_env(env)

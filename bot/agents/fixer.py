@@ -80,7 +80,3 @@ def _branch(f: Facts, attempt: Attempt, undo: bool) -> FixBranch:
     if f.issue is None:
         raise Conflict("the incident's issue is gone: look again")
     return FixBranch(f.fingerprint, f.issue.number, attempt.number, undo)
-
-
-def size(proposal: Proposal) -> str:
-    return f"+{proposal.added_lines} −{proposal.removed_lines} in {len(proposal.changes)} file{'s' if len(proposal.changes) != 1 else ''}"
