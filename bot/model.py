@@ -151,6 +151,68 @@ class DeployMark:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """An attribute that bad requests have more often than good ones of the same operation. It may stand in any span of a request."""
+
+    id: str  # "a1"
+    service: str  # whose spans say it
+    key: str
+    value: str
+    bad_count: int
+    bad_total: int
+    good_count: int
+    good_total: int
+    score: float  # how many times higher the odds of being bad are with it, at least: the lower bound, above 1
+
+
+@dataclass(frozen=True)
+class LogGroup:
+    """Log records of one template, at the incident's services."""
+
+    id: str  # "l1"
+    service: str
+    severity: str  # WARN, ERROR, FATAL …
+    template: str  # what its lines have in common, redacted, bounded
+    example: str  # one line, redacted, bounded
+    count: int
+    before_count: int  # in the time before, scaled to the same length
+    first_seen_s: float
+    traces: tuple[str, ...] = ()  # ids of the evidence's traces that such a line belongs to
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How long requests of the operation took. Bucket i: those above `upper_ms[i - 1]`, at most `upper_ms[i]`; the last one: the rest."""
+
+    id: str  # "h1"
+    upper_ms: tuple[float, ...]
+    before: tuple[int, ...]  # one more than `upper_ms`
+    now: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ConfigChange:
+    """A setting that a service's telemetry carries (a resource attribute, a flag) took another value and kept it."""
+
+    id: str  # "c1"
+    service: str
+    key: str
+    value: str
+    previous_value: str
+    first_seen_s: float
+
+
+@dataclass(frozen=True)
+class Affected:
+    """Another operation that is unwell from the same cause, as far as the calls between services tell."""
+
+    service: str
+    operation: str
+    kind: str  # of its signal
+    first_bad_s: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What Scout hands over: bounded, redacted, stable to serialise. Every part has an id that a claim can cite."""
 
@@ -160,6 +222,18 @@ class Evidence:
     errors: tuple[ErrorGroup, ...] = ()
     deploys: tuple[DeployMark, ...] = ()
     series: tuple[tuple[float, float, float], ...] = ()  # (second, p99_ms, error_ratio) of the operation, for the chart
+    differences: tuple[Difference, ...] = ()  # strongest first
+    logs: tuple[LogGroup, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    changes: tuple[ConfigChange, ...] = ()  # oldest first
+    affected: tuple[Affected, ...] = ()
+    upstream: tuple[str, ...] = ()  # services furthest along the calls that are still unwell: where the cause is looked for first
+
+    def ids(self) -> frozenset[str]:
+        """All that a claim may cite."""
+        parts = (self.traces, self.edges, self.errors, self.deploys, self.differences, self.logs, self.histograms, self.changes)
+        spans = {span.id for trace in self.traces for span in trace.spans}
+        return frozenset(spans | {one.id for part in parts for one in part})
 
 
 DeployState = Literal["waiting", "building", "live", "failed", "gone"]

@@ -9,10 +9,11 @@ from bot.model import Event, Evidence, Health, Measurement, Phase, Signal, Signa
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
-from bot.telemetry.evidence import gather
+from bot.telemetry.evidence import gather, past_s
 from bot.telemetry.hanging import Hanging
+from bot.telemetry.histogram import Durations, Exact
 from bot.telemetry.span import Span
-from bot.telemetry.store import SpanStore
+from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.watch import View, Watch
 from bot.telemetry.windows import measurement
 
@@ -70,7 +71,18 @@ class Scout:
         """What the spans show about the signal: bounded, redacted, the same bytes for the same spans."""
         self._hanging.tick(now_s, self._broken())
         hanging = [trace for _, _, trace in self._hanging.overdue(signal.objective, now_s)] if self._knows(signal) else []
-        return gather(self._store, signal, self._policies.services, hanging, now_s)
+        durations = self._durations(signal, hanging, now_s)
+        return gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations)
+
+    def _durations(self, signal: Signal, hanging: Sequence[Trace], now_s: float) -> tuple[Durations, Durations] | None:
+        """Of all requests, stored ones or not; one that hangs counts with the time that it has taken so far."""
+        watch = self._watches.get((signal.service, signal.operation))
+        if watch is None:
+            return None
+        before = watch.log.ended(past_s(signal), signal.first_bad_s)
+        now = [request.duration_ms for request in watch.log.started(signal.first_bad_s, now_s)]
+        so_far = [(now_s - min(span.start_s for span in trace.spans.values())) * 1000.0 for trace in hanging]
+        return Exact(request.duration_ms for request in before), Exact([*now, *so_far])
 
     def _knows(self, signal: Signal) -> bool:
         return (signal.service, signal.operation) in self._watches
