@@ -203,6 +203,17 @@ class ConfigChange:
 
 
 @dataclass(frozen=True)
+class ServiceCall:
+    """That an operation of one service calls another service, as spans show it."""
+
+    caller: str
+    operation: str  # the caller's server operation
+    callee: str
+    callee_operation: str = ""  # "" when the callee sends no spans
+    worse: bool = False  # its calls got slower, fail, or do not come back since the bad time began
+
+
+@dataclass(frozen=True)
 class Affected:
     """Another operation that is unwell from the same cause, as far as the calls between services tell."""
 

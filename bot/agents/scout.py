@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 
-from bot.model import Event, Evidence, Health, Measurement, Phase, Signal, SignalKind
+from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, Signal, SignalKind
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
+from bot.telemetry.calls import service_calls
 from bot.telemetry.evidence import gather, past_s
 from bot.telemetry.hanging import Hanging
 from bot.telemetry.histogram import Durations, Exact
@@ -73,6 +74,9 @@ class Scout:
         hanging = [trace for _, _, trace in self._hanging.overdue(signal.objective, now_s)] if self._knows(signal) else []
         durations = self._durations(signal, hanging, now_s)
         return gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations)
+
+    def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
+        return service_calls(self._store, since_s)
 
     def _durations(self, signal: Signal, hanging: Sequence[Trace], now_s: float) -> tuple[Durations, Durations] | None:
         """Of all requests, stored ones or not; one that hangs counts with the time that it has taken so far."""

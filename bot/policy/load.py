@@ -11,6 +11,7 @@ from types import MappingProxyType
 from bot.errors import Refused
 from bot.model import Objective
 from bot.policy.checks import CHECKS, CORE
+from bot.policy.maintenance import Window, read_windows
 from bot.policy.paths import matches
 from bot.policy.schema import Autonomy, BoundDependency, ConfidenceModel, Policies, Rule, ServiceSpec
 from bot.policy.strict_yaml import Entry, parse
@@ -19,6 +20,7 @@ FOLDER = "policies"
 NAMES = ("slo", "services", "known", "autonomy", "confidence", "guardrail")
 CONFIDENCE_KINDS = ("dependency", "change", "remembered")
 _FILE_LIMIT = 256 * 1024
+_SLO_SECTIONS = ("maintenance",)
 
 
 def file_of(name: str) -> str:
@@ -49,6 +51,7 @@ def load_policies(read: Callable[[str], str | None]) -> Policies:
         confidence=_confidence(tops["confidence"]),
         rules=_rules(tops["guardrail"]),
         sha=_sha(texts),
+        maintenance=_maintenance(tops["slo"], {s.name for s in services}),
     )
 
 
@@ -78,7 +81,7 @@ def _sha(texts: Mapping[str, str]) -> str:
 
 def _objectives(top: Entry, services: set[str]) -> tuple[Objective, ...]:
     found: dict[tuple[str, str], Objective] = {}
-    for item in top.mapping(["objectives"])["objectives"].items(at_least=1):
+    for item in top.mapping(["objectives"], _SLO_SECTIONS)["objectives"].items(at_least=1):
         keys = item.mapping([f.name for f in fields(Objective)])
         service, operation = keys["service"].text(), keys["operation"].text()
         if service not in services:
@@ -95,6 +98,11 @@ def _objectives(top: Entry, services: set[str]) -> tuple[Objective, ...]:
             min_bad=keys["min_bad"].whole(1),
         )
     return tuple(found.values())
+
+
+def _maintenance(top: Entry, services: set[str]) -> tuple[Window, ...]:
+    keys = top.mapping(["objectives"], _SLO_SECTIONS)
+    return read_windows(keys["maintenance"], services) if "maintenance" in keys else ()
 
 
 def _services(top: Entry) -> tuple[ServiceSpec, ...]:

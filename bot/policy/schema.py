@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.model import Objective
+from bot.policy.maintenance import Window
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ class Policies:
     confidence: tuple[tuple[str, ConfidenceModel], ...]  # "dependency", "change", "remembered"
     rules: tuple[Rule, ...]
     sha: str  # sha256 of all files' text: what a verdict was judged by
+    maintenance: tuple[Window, ...] = ()  # policies/slo.yaml
 
     def objective(self, service: str, operation: str) -> Objective | None:
         return next((o for o in self.objectives if (o.service, o.operation) == (service, operation)), None)

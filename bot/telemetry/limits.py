@@ -25,6 +25,7 @@ POOLED_STRINGS = 6_000
 SERVICES = 300
 COMMITS_PER_SERVICE = 20
 PEERS = 2_000
+CALLS = 2_000  # from an operation to a callee, when signals are put into groups
 EXTRA_KEYS = 16  # further attributes of a span, its resource's included
 EXTRA_KEY_CHARS = 60
 EXTRA_VALUE_CHARS = 60

@@ -43,6 +43,8 @@ _TITLES = {
 }
 _WAITS = {
     "nothing is broken": "I watch",
+    "a maintenance window": "nothing while its service is under maintenance",
+    "part of another incident": "nothing: another incident has the same cause",
     "on hold": "nothing while on hold; `/sre release` lets me go on",
     "thinking": "Brain works out the cause",
     "healthy again: watching whether it stays so": "it is healthy again; I watch whether it stays so",
