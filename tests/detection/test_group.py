@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -25,7 +26,7 @@ def calls(*paths: str, worse: str = "") -> list[ServiceCall]:
     found = []
     for path in paths:
         services = path.split()
-        for caller, callee in zip(services, services[1:], strict=False):
+        for caller, callee in itertools.pairwise(services):
             operation = "" if callee.isupper() else "POST /x"
             found.append(ServiceCall(caller, "POST /x", callee, operation, f"{caller}>{callee}" in worse.split()))
     return found
