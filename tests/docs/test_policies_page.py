@@ -41,7 +41,7 @@ def named(prefix: str, schema: type) -> set[str]:
 def possible(name: str) -> set[str]:
     """Every key that the loader takes, also those that the shipped file leaves out."""
     known = {
-        "slo": named("objectives[].", Objective),
+        "slo": named("objectives[].", Objective) | {f"maintenance[].{key}" for key in ("service", "start", "end", "weekly", "reason")},
         "services": named("services[].", ServiceSpec),
         "known": named("bound-dependency.", BoundDependency) - set(FREE) | {"bound-dependency.settings.*"},
         "autonomy": named("", Autonomy),
