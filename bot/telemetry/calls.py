@@ -52,40 +52,66 @@ class Tally:
 
 
 def service_calls(store: SpanStore, since_s: float) -> tuple[ServiceCall, ...]:
-    """At most limits.CALLS, the most frequent. `since_s`: when the bad time began."""
+    """At most limits.CALLS, the most frequent. `since_s`: when the bad time began.
+
+    The operations of a call whose server spans, on either side, have not arrived are those that such calls usually belong to.
+    """
     tallies: dict[Route, Tally] = {}
+    usual: dict[tuple[str, str], Counter[Route]] = {}
+    pending: list[tuple[Span, str, str | None]] = []
     before: Counter[str] = Counter()
     now: Counter[str] = Counter()
-    sends_spans = {span.service for _, span in store.spans()}
     for trace in store.traces.values():
         callees = {span.parent_id: span for span in trace.spans.values() if span.parent_id}
         for span in trace.spans.values():
             (now if span.start_s >= since_s else before)[span.service] += 1
-            route = _route(trace, span, callees.get(span.span_id), store, sends_spans)
-            if route is not None:
-                tally = tallies.get(route)
-                if tally is None:
-                    tally = tallies[route] = Tally()
-                tally.add(span, since_s)
+            caller, callee = _sides(trace, span, callees.get(span.span_id))
+            if caller is None:
+                continue
+            peer = callee.service if callee else store.peers.name(caller)
+            operation = _entry(trace, caller)
+            if not peer or peer == caller.service:
+                continue
+            if callee is None or operation is None:
+                pending.append((caller, peer, operation))
+                continue
+            route = (caller.service, operation, peer, callee.operation)
+            usual.setdefault((caller.service, peer), Counter())[route] += 1
+            tallies.setdefault(route, Tally()).add(caller, since_s)
+    for caller, peer, operation in pending:
+        tallies.setdefault(_usual(usual, caller, peer, operation), Tally()).add(caller, since_s)
     ranked = sorted(tallies.items(), key=lambda item: -(len(item[1].before_ms) + len(item[1].now_ms)))[: limits.CALLS]
     return tuple(ServiceCall(*route, worse=tally.worse(before[route[0]], now[route[0]])) for route, tally in ranked)
 
 
-def _route(trace: Trace, span: Span, child: Span | None, store: SpanStore, sends_spans: set[str]) -> Route | None:
-    """Of a call as its caller saw it; else as its callee did. Of a callee that sends spans its operation is taken from these alone."""
+def _usual(usual: dict[tuple[str, str], Counter[Route]], caller: Span, peer: str, operation: str | None) -> Route:
+    routes = usual.get((caller.service, peer), Counter())
+    fitting = [route for route, _ in routes.most_common() if operation is None or route[1] == operation]
+    return fitting[0] if fitting else (caller.service, operation or "", peer, "")
+
+
+def _sides(trace: Trace, span: Span, child: Span | None) -> tuple[Span | None, Span | None]:
+    """(the span that stands for a call, the callee's span): of a client span with what it led to, or, of a callee whose caller made no
+    client span, the caller's span and itself. (None, None) when the span is neither. The callee is None while its span has not arrived."""
     if span.kind in ("client", "producer"):
-        callee = child if child is not None and child.service != span.service else None
-        peer = callee.service if callee else store.peers.name(span)
-        answered = not span.error and not span.error_type
-        if not peer or peer == span.service or (callee is None and answered and peer in sends_spans):
-            return None
-        return span.service, _operation(trace, span), peer, callee.operation if callee else ""
+        return span, child if child is not None and child.service != span.service else None
     parent = trace.parent(span)
     if parent is None or parent.service == span.service or parent.kind in ("client", "producer"):
-        return None
-    return parent.service, _operation(trace, parent), span.service, span.operation
+        return None, None
+    return parent, span
 
 
-def _operation(trace: Trace, span: Span) -> str:
+def _entry(trace: Trace, span: Span) -> str | None:
+    """The operation that makes the call: of the server span above it, else of its service's outermost span. None while that is open."""
     server = trace.server_of(span)
-    return (server or span).operation
+    if server is not None:
+        return server.operation
+    at = span
+    for _ in range(len(trace.spans)):
+        above = trace.parent(at)
+        if above is None:
+            return at.operation if not at.parent_id else None
+        if above.service != span.service:
+            return at.operation
+        at = above
+    return None
