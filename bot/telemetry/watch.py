@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -67,19 +68,24 @@ class Watch:
                 (SignalKind.ERRORS, objective.error_ratio, burn_errors),
             )
         }
+        self._arrivals: dict[SignalKind, deque[float]] = {kind: deque(maxlen=objective.min_bad) for kind in self._streams}
         self._flapping = Flapping(flapping_s)
 
     def observe(self, span: Span, now_s: float) -> None:
         self.log.add(span)
         self.log.forget_before(now_s - limits.STORED_S)
         if span.end_s > now_s - SLOW_WINDOWS * self.objective.window_s:  # what comes late says nothing of the present
-            self._streams[SignalKind.LATENCY].add(span.duration_ms > self.objective.p99_ms)
-            self._streams[SignalKind.ERRORS].add(span.error)
+            for kind, bad in ((SignalKind.LATENCY, span.duration_ms > self.objective.p99_ms), (SignalKind.ERRORS, span.error)):
+                self._streams[kind].add(bad)
+                if bad:
+                    self._arrivals[kind].append(now_s)
 
-    @property
-    def wants_look(self) -> bool:
-        """Whether enough bad requests have arrived since the last look that a look now may find something new."""
-        return self.episode is None and any(stream.fresh_bad for stream in self._streams.values())
+    def wants_look(self, now_s: float) -> bool:
+        """Whether a look now may find something new: enough bad requests have arrived within a window, some of them since the last look."""
+        return self.episode is None and any(
+            stream.fresh_bad and len(arrivals := self._arrivals[kind]) == arrivals.maxlen and arrivals[0] > now_s - self.objective.window_s
+            for kind, stream in self._streams.items()
+        )
 
     def look(self, now_s: float, hanging: Sequence[tuple[float, Request]], plausible_losses: Callable[[int], float]) -> View:
         """Looks at the last window. `hanging`: (when it became overdue, request) of those that seem not to have ended;
