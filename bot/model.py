@@ -23,11 +23,12 @@ class Health(StrEnum):
 class SignalKind(StrEnum):
     LATENCY = "latency"
     ERRORS = "errors"
+    THROUGHPUT = "throughput"  # requests that should be there are not
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One line of policies/slo.yaml: what is promised for one operation."""
+    """One entry of policies/slo.yaml: what is promised for one operation. Or what was learnt of one that nobody promised anything for."""
 
     service: str
     operation: str
@@ -36,6 +37,20 @@ class Objective:
     window_s: float
     min_requests: int  # fewer in the window: unknown
     min_bad: int  # fewer bad ones: not a breach yet (the low-traffic guard)
+    quantile: float = 0.99  # this share of the requests takes at most p99_ms
+    availability: float | None = None  # the share that succeeds in the long run: for the burn rates; without it 1 - error_ratio
+    learnt: bool = False  # not promised: what the operation's own past says
+
+    @property
+    def slow_ratio(self) -> float:
+        """This share of the requests may take longer than p99_ms."""
+        return round(1.0 - self.quantile, 9)
+
+    def too_slow(self, m: Measurement) -> bool:
+        return m.slow >= self.min_bad and m.slow > self.slow_ratio * m.requests
+
+    def too_many_errors(self, m: Measurement) -> bool:
+        return m.errors >= self.min_bad and m.error_ratio > self.error_ratio
 
 
 @dataclass(frozen=True)
@@ -58,14 +73,16 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Signal:
-    """An objective is broken: the trigger of an incident."""
+    """An objective is broken, or its requests stay away (THROUGHPUT): the trigger of an incident."""
 
     kind: SignalKind
     objective: Objective
     before: Measurement  # the healthy past that we compare with
     now: Measurement
-    first_bad_s: float  # start of the first bad request
+    first_bad_s: float  # start of the first bad request; of kind THROUGHPUT: of the time with too few
     detected_s: float
+    deploy: str | None = None  # the commit that the service began to answer from shortly before
+    flaps: int = 0  # how often it broke again soon after it had recovered
 
     @property
     def service(self) -> str:

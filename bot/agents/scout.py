@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, Signal, SignalKind
@@ -27,7 +28,10 @@ class Scout:
         self._clock = clock
         self._say = say
         self._store = SpanStore()
-        self._watches = {(o.service, o.operation): Watch(o) for o in policies.objectives}
+        detection = policies.detection
+        self._watches = {
+            (o.service, o.operation): Watch(o, detection.false_alarms_per_year, detection.again_within_s) for o in policies.objectives
+        }
         self._hanging = Hanging(policies.objectives, self._store)
 
     def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
@@ -41,6 +45,13 @@ class Scout:
             if watch is not None and span.kind == "server":
                 watch.observe(span, now_s)
             self._hanging.observe(trace, span, now_s)
+
+    def glance(self, now_s: float) -> bool:
+        """Looks where bad requests have just arrived: whether something broke that was not broken before. Cheap when nothing is bad."""
+        wanted = [watch for watch in self._watches.values() if watch.wants_look(now_s)]
+        for watch in wanted:
+            self._look(watch, now_s)
+        return any(watch.episode is not None for watch in wanted)
 
     def signals(self, now_s: float) -> Sequence[Signal]:
         """The objectives that were broken within their last window, in the order of the policy."""
@@ -99,10 +110,21 @@ class Scout:
         earlier = watch.episode
         view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective))
         if earlier is None and watch.episode is not None:
+            watch.episode.signal = self._with_deploy(watch.episode.signal)
             self._speak(watch.episode.signal, now_s, _broken_text(watch.episode.signal, view))
         elif earlier is not None and watch.episode is None:
             self._speak(earlier.signal, now_s, _ended_text(earlier.signal, view, now_s))
         return view
+
+    def _with_deploy(self, signal: Signal) -> Signal:
+        """With the commit that the service began to answer from shortly before the bad time, when there is one."""
+        within_s = self._policies.detection.deploy_within_s
+        found = [
+            commit
+            for service, commit, previous, first_s in self._store.commits.since(signal.first_bad_s - within_s)
+            if service == signal.service and previous and first_s <= signal.first_bad_s
+        ]
+        return replace(signal, deploy=found[-1]) if found else signal
 
     def _speak(self, signal: Signal, now_s: float, text: str) -> None:
         incident = fingerprint(signal.service, signal.operation, "")  # latency that turns into errors is the same incident
@@ -113,14 +135,19 @@ class Scout:
 def _broken_text(signal: Signal, view: View) -> str:
     now, objective = signal.now, signal.objective
     what = f"{objective.operation} in {objective.service}"
+    again = f"; it had recovered {_times(signal.flaps)} shortly before" if signal.flaps else ""
     if signal.kind is SignalKind.ERRORS:
         share, allowed = f"{now.error_ratio:.1%}", f"{objective.error_ratio:.1%}"
-        return f"{share} of the requests to {what} fail, objective {allowed} ({now.errors} of {now.requests})"
+        return f"{share} of the requests to {what} fail, objective {allowed} ({now.errors} of {now.requests}){again}"
     hanging = f", {view.unfinished} of them have not ended" if view.unfinished else ""
     return (
         f"p99 of {what} is {_seconds(now.p99_ms)}, objective {_seconds(objective.p99_ms)} "
-        f"({now.slow} of {now.requests} requests slow{hanging})"
+        f"({now.slow} of {now.requests} requests slow{hanging}){again}"
     )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _ended_text(signal: Signal, view: View, now_s: float) -> str:
