@@ -46,3 +46,16 @@ DEPLOYS = 20
 SERIES_POINTS = 60
 VIEW_CHARS = 120  # a name in evidence
 VIEW_MESSAGE_CHARS = 300
+
+# Log records.
+LOG_RECORDS_PER_REQUEST = 10_000
+RECORD_BYTES = 64 * 1024  # of one log record or data point as it is sent: nobody reads more, and it bounds what one can unfold to
+LOG_BODY_CHARS = 400
+LOG_TEMPLATE_CHARS = 200
+LOG_STACKTRACE_CHARS = 3_000  # of a log record's exception, beginning and end
+LOG_KEPT_S = 1_200
+LOG_SERVICES = 300
+LOG_TEMPLATES_PER_SERVICE = 50
+LOG_TEMPLATES = 600  # each holds a count for every second of LOG_KEPT_S: 4.8 KB
+LOG_TEMPLATES_PER_PLACE = 10  # texts logged at one place of the code; beyond them the place alone is the template
+LOG_LINES_PER_TEMPLATE = 3
