@@ -129,7 +129,7 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     parts = WebParts(
         settings=settings,
         feed=plane.feed,
-        spans=ScoutSink(plane.scout, plane.clock),
+        sinks={"/v1/traces": ScoutSink(plane.scout, plane.clock)},
         wake=plane.wake,
         snapshot=plane.state,
         clock=plane.clock,

@@ -16,6 +16,14 @@ STACKTRACE_HEAD_CHARS = 3_000
 CLOCK_AHEAD_S = 3_600.0  # spans that claim to start later than this after now are refused
 CLOCK_BEHIND_S = 86_400.0
 
+# Series: counts and sketches of all spans, by second and then by coarser slices.
+SERIES_KEYS = 4_000
+SERIES_KEYS_PER_SERVICE = 1_000
+SERIES_LOG = 131_072  # spans that may wait to be sorted into their series, 8 bytes each
+SERIES_FRESH_S = 30  # a second that nobody has asked for by then goes into the past without being handed out
+SERIES_LEVELS_S = ((1, 15), (15, 120), (120, 600))  # (length of a slice, age at which it goes into the next coarser one or is dropped)
+SERIES_BYTES = 24 * 1024 * 1024  # of the past; beyond it the oldest slices go first
+
 # The store.
 STORED_SPANS = 30_000
 STORED_S = 1_200.0
