@@ -90,4 +90,4 @@ class Buckets:
 def _power(index: int, scale: int) -> float:
     """b^index, within what a float can hold."""
     exponent = math.ldexp(float(index), -scale)
-    return 2.0 ** max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, exponent))
+    return math.exp2(max(-_LARGEST_EXPONENT, min(_LARGEST_EXPONENT, exponent)))

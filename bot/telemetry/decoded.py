@@ -20,6 +20,7 @@ class Decoded(Generic[Item]):
 
     items: tuple[Item, ...]
     dropped: tuple[tuple[str, int], ...] = ()  # (reason, how many), most frequent first
+    accepted: int = 0  # how many of what was sent could be used; a counter's first point is, and makes no item yet
 
     @property
     def rejected(self) -> int:
@@ -41,8 +42,8 @@ class Tally(Generic[Item]):
     def drop(self, reason: str, count: int = 1) -> None:
         self.dropped[reason] += count
 
-    def done(self) -> Decoded[Item]:
-        return Decoded(tuple(self.items), tuple(sorted(self.dropped.items(), key=lambda item: (-item[1], item[0]))))
+    def done(self, accepted: int) -> Decoded[Item]:
+        return Decoded(tuple(self.items), tuple(sorted(self.dropped.items(), key=lambda item: (-item[1], item[0]))), accepted)
 
 
 def is_json(content_type: str) -> bool:

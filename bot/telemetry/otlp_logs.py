@@ -75,7 +75,7 @@ def decode_logs(body: bytes, content_type: str, now_s: float) -> Decoded[LogLine
                 tally.drop("time is hours off")
             else:
                 tally.items.append(build_line(record, service, now_s))
-    return tally.done()
+    return tally.done(accepted=len(tally.items))
 
 
 def read_protobuf(body: bytes) -> Iterator[tuple[str, Iterator[RawRecord | None]]]:
