@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 from bot.telemetry import limits
@@ -19,7 +20,7 @@ from bot.telemetry.metric_point import MetricPoint, Pairs
 UTILIZATION: Final = "utilization"
 USED: Final = ("usage", "used", "count")
 LIMIT: Final = ("limit", "max")
-# A share or usage may be split by a state. Used is used; idle is the rest of a processor. Others (cached, free, …) say nothing by themselves.
+# A share or usage may be split by a state. What is not idle of a processor is used; cached, free and the like say nothing alone.
 STATES: Final = ("state", "mode")
 MIN_POINTS: Final = 3  # a single high reading is no state
 
@@ -115,13 +116,11 @@ class Gauges:
         if len(gauge.times) < MIN_POINTS or state not in ("", "used", "idle"):
             return None
         name, _, last = key[2].rpartition(".")
-        if last == UTILIZATION:
-            scale = -1.0 if state == "idle" else 1.0
-        elif last in USED and state != "idle" and (most := self._most(key, name)) is not None:
-            scale = 1.0 / most
-        else:
-            return None
-        return self._held(key, gauge, scale, now_s)
+        if last.rpartition("_")[2] == UTILIZATION:
+            return self._held(key, gauge, (lambda value: 1.0 - value) if state == "idle" else float, now_s)
+        if last in USED and state != "idle" and (most := self._most(key, name)) is not None:
+            return self._held(key, gauge, lambda value: value / most, now_s)
+        return None
 
     def _most(self, key: Key, name: str) -> float | None:
         """The latest reading of the limit that belongs to a usage; None when there is none above 0."""
@@ -133,21 +132,13 @@ class Gauges:
                     return limit.values[-1]
         return None
 
-    def _held(self, key: Key, gauge: _Gauge, scale: float, now_s: float) -> Saturation | None:
-        since_s = now_s
-        points = 0
-        for at_s, value in gauge.readings():
-            share = value * scale if scale > 0 else 1.0 - value
-            if share < self._limit:
-                break
-            since_s, points = at_s, points + 1
+    def _held(self, key: Key, gauge: _Gauge, share_of: Callable[[float], float], now_s: float) -> Saturation | None:
+        row = list(takewhile(lambda reading: share_of(reading[1]) >= self._limit, gauge.readings()))
         at_s = gauge.times[-1]
         gone = at_s < now_s - max(self._hold_s, 3.0 * _interval_s(gauge))
-        if gone or points < MIN_POINTS or at_s - since_s < self._hold_s:
+        if gone or len(row) < MIN_POINTS or at_s - row[-1][0] < self._hold_s:
             return None
-        value = gauge.values[-1]
-        share = value * scale if scale > 0 else 1.0 - value
-        return Saturation(GaugeKey(*key), since_s, at_s, share, self._limit)
+        return Saturation(GaugeKey(*key), row[-1][0], at_s, share_of(gauge.values[-1]), self._limit)
 
     def _forget(self, now_s: float) -> None:
         while self._gauges:
