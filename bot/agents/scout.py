@@ -10,7 +10,11 @@ from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
 from bot.telemetry.evidence import gather
+from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
+from bot.telemetry.log_line import LogLine
+from bot.telemetry.logs import LogBook
+from bot.telemetry.metric_point import MetricPoint
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore
 from bot.telemetry.watch import View, Watch
@@ -27,6 +31,9 @@ class Scout:
         self._store = SpanStore()
         self._watches = {(o.service, o.operation): Watch(o) for o in policies.objectives}
         self._hanging = Hanging(policies.objectives, self._store)
+        self.gauges = Gauges()
+        self.logs = LogBook()
+        self.raised = 0  # signals since the start
 
     def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
         """Takes finished spans, in any order. `now_s`: when they arrived; the clock's time when it is not given."""
@@ -83,6 +90,7 @@ class Scout:
         earlier = watch.episode
         view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective))
         if earlier is None and watch.episode is not None:
+            self.raised += 1
             self._speak(watch.episode.signal, now_s, _broken_text(watch.episode.signal, view))
         elif earlier is not None and watch.episode is None:
             self._speak(earlier.signal, now_s, _ended_text(earlier.signal, view, now_s))
@@ -92,6 +100,14 @@ class Scout:
         incident = fingerprint(signal.service, signal.operation, "")  # latency that turns into errors is the same incident
         data = (("service", signal.service), ("operation", signal.operation), ("kind", signal.kind.value))
         self._say.say(Event(now_s, "scout", Phase.OBSERVE, incident, text, data))
+
+    def observe_points(self, points: Iterable[MetricPoint], now_s: float) -> None:
+        """Takes new points of metrics, in any order. `now_s`: when they arrived."""
+        self.gauges.observe(points, now_s)
+
+    def observe_logs(self, lines: Iterable[LogLine], now_s: float) -> None:
+        """Takes log lines, in any order. `now_s`: when they arrived."""
+        self.logs.observe(lines, now_s)
 
 
 def _broken_text(signal: Signal, view: View) -> str:
