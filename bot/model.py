@@ -188,11 +188,11 @@ class LogGroup:
 
     id: str  # "l1"
     service: str
-    severity: str  # WARN, ERROR, FATAL …
+    severity: str  # "warning", or "error" for it and worse
     template: str  # what its lines have in common, redacted, bounded
     example: str  # one line, redacted, bounded
     count: int
-    before_count: int  # in the time before, scaled to the same length
+    before_count: int  # the most in any earlier stretch of equal length
     first_seen_s: float
     traces: tuple[str, ...] = ()  # ids of the evidence's traces that such a line belongs to
 

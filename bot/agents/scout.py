@@ -12,8 +12,12 @@ from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
 from bot.telemetry.calls import service_calls
 from bot.telemetry.evidence import gather, past_s
+from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
 from bot.telemetry.histogram import Durations, Exact
+from bot.telemetry.log_line import LogLine
+from bot.telemetry.logs import LogBook
+from bot.telemetry.metric_point import MetricPoint
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.watch import View, Watch
@@ -33,6 +37,9 @@ class Scout:
             (o.service, o.operation): Watch(o, detection.false_alarms_per_year, detection.again_within_s) for o in policies.objectives
         }
         self._hanging = Hanging(policies.objectives, self._store)
+        self.gauges = Gauges()
+        self.logs = LogBook()
+        self.raised = 0  # signals since the start
 
     def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
         """Takes finished spans, in any order. `now_s`: when they arrived; the clock's time when it is not given."""
@@ -84,7 +91,7 @@ class Scout:
         self._hanging.tick(now_s, self._broken())
         hanging = [trace for _, _, trace in self._hanging.overdue(signal.objective, now_s)] if self._knows(signal) else []
         durations = self._durations(signal, hanging, now_s)
-        return gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations)
+        return gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations, logs=self.logs)
 
     def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
         return service_calls(self._store, since_s)
@@ -111,6 +118,7 @@ class Scout:
         view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective))
         if earlier is None and watch.episode is not None:
             watch.episode.signal = self._with_deploy(watch.episode.signal)
+            self.raised += 1
             self._speak(watch.episode.signal, now_s, _broken_text(watch.episode.signal, view))
         elif earlier is not None and watch.episode is None:
             self._speak(earlier.signal, now_s, _ended_text(earlier.signal, view, now_s))
@@ -130,6 +138,14 @@ class Scout:
         incident = fingerprint(signal.service, signal.operation, "")  # latency that turns into errors is the same incident
         data = (("service", signal.service), ("operation", signal.operation), ("kind", signal.kind.value))
         self._say.say(Event(now_s, "scout", Phase.OBSERVE, incident, text, data))
+
+    def observe_points(self, points: Iterable[MetricPoint], now_s: float) -> None:
+        """Takes new points of metrics, in any order. `now_s`: when they arrived."""
+        self.gauges.observe(points, now_s)
+
+    def observe_logs(self, lines: Iterable[LogLine], now_s: float) -> None:
+        """Takes log lines, in any order. `now_s`: when they arrived."""
+        self.logs.observe(lines, now_s)
 
 
 def _broken_text(signal: Signal, view: View) -> str:

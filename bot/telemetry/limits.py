@@ -64,3 +64,39 @@ CHANGES = 10
 LOG_GROUPS = 8
 VIEW_CHARS = 120  # a name in evidence
 VIEW_MESSAGE_CHARS = 300
+
+# Log records.
+LOG_RECORDS_PER_REQUEST = 10_000
+RECORD_BYTES = 64 * 1024  # of one log record or data point as it is sent: nobody reads more, and it bounds what one can unfold to
+LOG_BODY_CHARS = 400
+LOG_TEMPLATE_CHARS = 200
+LOG_STACKTRACE_CHARS = 3_000  # of a log record's exception, beginning and end
+LOG_KEPT_S = 1_200
+LOG_SERVICES = 300
+LOG_TEMPLATES_PER_SERVICE = 50
+LOG_TEMPLATES = 600  # each holds a count for every second of LOG_KEPT_S: 4.8 KB
+LOG_TEMPLATES_PER_PLACE = 10  # texts logged at one place of the code; beyond them the place alone is the template
+LOG_LINES_PER_TEMPLATE = 3
+
+# Metrics and logs as they arrive.
+WALKED_FIELDS = 100_000  # of the outer levels of one protobuf body: groups, metrics, records, points; 0.1 s of walking
+JSON_PARTS = 400_000  # objects and lists in one JSON body: 72 bytes each, empty ones too
+NUMBER_CHARS = 40  # of a number that JSON sends as text
+VALUE_DEPTH = 6  # of lists and maps in a log body
+VALUE_ITEMS = 40  # of one list or map
+JSON_BODY_CHARS = 16_000  # a log text that is itself JSON is read up to this length
+POINTS_PER_REQUEST = 10_000
+METRIC_NAME_CHARS = 200
+UNIT_CHARS = 40
+POINT_ATTRIBUTES = 12
+ATTRIBUTE_KEY_CHARS = 80
+ATTRIBUTE_VALUE_CHARS = 80
+HISTOGRAM_BUCKETS = 320  # twice what SDKs send at most by default
+QUANTILES = 20  # of one summary
+
+# Metric series: what counters and histograms said last, and the gauges of the last minutes.
+METRIC_SERIES = 5_000
+METRIC_SERIES_PER_SERVICE = 1_000
+METRIC_QUIET_S = 600.0  # a series not heard of for so long gives its place to a new one
+GAUGE_POINTS = 60  # of each gauge, 16 bytes each
+GAUGE_KEPT_S = 900.0

@@ -1,45 +1,24 @@
-"""Which log records belong to a signal: those of its services that came more often than before, with the traces they were written in."""
+"""Which log lines belong to a signal: texts of its services that are new or have become frequent, with the traces they were written in."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from bot.model import LogGroup
 from bot.telemetry import limits
+from bot.telemetry.log_line import Severity
+from bot.telemetry.logs import TemplateChange
 
-
-class LogCount(Protocol):
-    """Records of one service, severity and template in some period."""
-
-    @property
-    def service(self) -> str: ...
-    @property
-    def severity(self) -> str: ...
-    @property
-    def template(self) -> str: ...
-    @property
-    def example(self) -> str:
-        """One record's body, the first of the period. Raw."""
-        ...
-
-    @property
-    def count(self) -> int: ...
-    @property
-    def first_s(self) -> float: ...
-    @property
-    def trace_ids(self) -> Collection[bytes]:
-        """Of some of the records; empty when they carry none."""
-        ...
+SEVERITIES: tuple[Severity, ...] = ("error", "warning")
 
 
 class Logs(Protocol):
-    """What evidence needs of the logs that were received."""
+    """What evidence needs of the logs that were received: `bot/telemetry/logs.py` has it."""
 
-    def counts(self, services: Collection[str], start_s: float, end_s: float) -> Sequence[LogCount]:
-        """Warnings and worse with a time in [start_s, end_s)."""
-        ...
+    def templates(
+        self, start_s: float, end_s: float, before_s: float, severities: Sequence[Severity] = ("error",)
+    ) -> Sequence[TemplateChange]: ...
 
 
 def log_groups(
@@ -50,30 +29,23 @@ def log_groups(
     traces: Mapping[bytes, str],
     shown: Callable[[str], str],
 ) -> tuple[LogGroup, ...]:
-    """At most limits.LOG_GROUPS of those that came more often than the time before leads to expect, the most surprising first.
+    """At most limits.LOG_GROUPS, the most surprising first. `traces`: evidence ids of the traces that are shown."""
+    changes = [one for one in logs.templates(now_s[0], now_s[1], before_s[0], SEVERITIES) if one.service in services]
+    return tuple(_group(f"l{i}", one, traces, shown) for i, one in enumerate(changes[: limits.LOG_GROUPS], 1))
 
-    `before_s`, `now_s`: the two periods. `traces`: evidence ids of the traces that are shown.
-    """
-    scale = (now_s[1] - now_s[0]) / max(1.0, before_s[1] - before_s[0])
-    earlier = {(one.service, one.severity, one.template): one.count * scale for one in logs.counts(services, *before_s)}
-    ranked = []
-    for order, one in enumerate(logs.counts(services, *now_s)):
-        expected = earlier.get((one.service, one.severity, one.template), 0.0)
-        surprise = (one.count - expected) / math.sqrt(expected + 1.0)  # standard deviations of a Poisson count
-        if surprise > 0.0:
-            ranked.append((-surprise, order, one, expected))
-    ranked.sort(key=lambda item: item[:2])
-    return tuple(
-        LogGroup(
-            id=f"l{i}",
-            service=shown(one.service),
-            severity=shown(one.severity),
-            template=shown(one.template),
-            example=shown(one.example),
-            count=one.count,
-            before_count=round(expected),
-            first_seen_s=round(one.first_s, 3),
-            traces=tuple(sorted({traces[id_] for id_ in one.trace_ids if id_ in traces}, key=lambda name: (len(name), name))),
-        )
-        for i, (_, _, one, expected) in enumerate(ranked[: limits.LOG_GROUPS], 1)
+
+def _group(id_: str, one: TemplateChange, traces: Mapping[bytes, str], shown: Callable[[str], str]) -> LogGroup:
+    """The example is a line of a trace that is shown when there is one."""
+    known = [line for line in one.lines if line.trace_id in traces]
+    example = (*known, *one.lines)[0].body if one.lines else ""
+    return LogGroup(
+        id=id_,
+        service=shown(one.service),
+        severity=one.severity,
+        template=shown(one.template),
+        example=shown(example),
+        count=one.count,
+        before_count=round(one.expected),
+        first_seen_s=round(one.first_s, 3),
+        traces=tuple(sorted({traces[line.trace_id] for line in known}, key=lambda name: (len(name), name))),
     )

@@ -86,7 +86,7 @@ def _change(c: ConfigChange, day_s: float) -> str:
 def _log(group: LogGroup, day_s: float) -> str:
     traces = f", in {', '.join(map(_id, group.traces))}" if group.traces else ""
     head = f"{_id(group.id):4} {_name(group.severity, 12)} in {_name(group.service)}, since {same_day(group.first_seen_s, day_s)}{traces}"
-    times = f"     {count(group.count, 'time')}, {group.before_count} were to be expected"
+    times = f"     {count(group.count, 'time')}, at most {group.before_count} in as long before"
     return "\n".join([head, times, f"     {_name(group.template, _MESSAGE)}", f"     e.g. {_name(group.example, _MESSAGE)}"])
 
 

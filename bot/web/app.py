@@ -16,6 +16,7 @@ from bot.web.guard import Guard
 from bot.web.ingest import SIGNALS, Front
 from bot.web.job_events import job_events_endpoint
 from bot.web.otlp_asgi import OtlpApp
+from bot.web.own_metrics import metrics_endpoint
 from bot.web.page import page_routes
 from bot.web.parts import WebParts
 from bot.web.stream import feed_endpoint
@@ -35,6 +36,7 @@ def build_app(parts: WebParts) -> OtlpApp:
             Route("/feed", feed_endpoint(parts)),
             Route("/api/state", _state_endpoint(parts)),
             Route("/healthz", _health_endpoint(parts)),
+            Route("/metrics", metrics_endpoint(parts)),
             *([Route("/demo/inject-failure", inject_endpoint(parts), methods=["POST"])] if parts.settings.demo else []),
             *page_routes(parts.monitor_dir),
         ],

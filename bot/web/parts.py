@@ -14,6 +14,7 @@ from bot.telemetry.counters import Counters
 from bot.web.feed import Feed
 
 Json = dict[str, Any]
+Reading = float | Mapping[str, float]  # of one of this process's metrics; with a label: by the label's value
 
 MONITOR_DIR = Path(__file__).resolve().parents[2] / "monitor"
 
@@ -35,7 +36,8 @@ class Sink(Protocol):
 class WebParts:
     """`sinks` by path, those of bot/web/ingest.py's SIGNALS that are taken; `wake(reason)` says «look again» and returns at once;
     `snapshot()` is the monitor's state, cheap and finite; `lifespan()` is entered when the server starts and left when it stops;
-    `started_s` is Unix seconds; `counters` is where ingest counts what it refuses."""
+    `started_s` is Unix seconds; `counters` is where ingest counts what it refuses; `readings()` gives further figures for `/metrics`, by
+    the names of bot/web/own_metrics.py."""
 
     settings: Settings
     feed: Feed
@@ -46,6 +48,7 @@ class WebParts:
     lifespan: Callable[[], AbstractAsyncContextManager[None]]
     started_s: float
     counters: Counters = field(default_factory=Counters)
+    readings: Callable[[], Mapping[str, Reading]] = dict
     monitor_dir: Path = MONITOR_DIR
     heartbeat_s: float = 15.0
     write_timeout_s: float = 10.0  # a reader of the feed that takes longer than this to take one write is dropped

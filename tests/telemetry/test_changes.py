@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.codec import from_json, to_json
+from bot.model import Evidence
 from bot.telemetry.changes import ROLLOUT_S, changes
 from bot.telemetry.evidence import shown, shown_message
 from bot.telemetry.histogram import MAX_EDGES, Exact, histogram
 from bot.telemetry.log_groups import log_groups
+from bot.telemetry.log_line import LogLine, Severity
+from bot.telemetry.logs import LogBook
 from bot.telemetry.store import SpanStore
-from tests.telemetry.world import FRONT, T0, root_spans
+from tests.telemetry.world import FRONT, T0, new_scout, root_spans
 
 
 def heard(*periods: tuple[float, float, str, str]) -> SpanStore:
@@ -74,41 +77,33 @@ def test_a_shift_shows_in_the_histogram() -> None:
     assert histogram(1, Exact([1.0]), Exact([])) is None
 
 
-@dataclass(frozen=True)
-class Lines:
-    """Records of one template, every second."""
-
-    start_s: float
-    end_s: float
-    template: str
-    example: str = ""
-    service: str = FRONT
-    severity: str = "ERROR"
-    trace_ids: tuple[bytes, ...] = ()
-    first_s: float = 0.0
-    count: int = 0
+def line(at_s: float, body: str, template: str, severity: Severity = "error", trace_id: bytes = b"") -> LogLine:
+    return LogLine(FRONT, severity, body, template, "", trace_id, b"", T0 + at_s)
 
 
-@dataclass(frozen=True)
-class Book:
-    lines: Sequence[Lines]
-
-    def counts(self, services: object, start_s: float, end_s: float) -> list[Lines]:
-        inside = [(max(one.start_s, start_s), min(one.end_s, end_s), one) for one in self.lines]
-        return [replace(one, first_s=first, count=int(last - first)) for first, last, one in inside if last > first]
-
-
-def test_log_lines_that_came_with_the_incident_come_first_and_those_of_every_day_stay_out() -> None:
-    book = Book(
-        (
-            Lines(0, 120, "cache miss"),
-            Lines(101, 120, "no answer from <*>", "no answer from ann@example.org", trace_ids=(b"t", b"other")),
-            Lines(50, 120, "slow query"),
-        )
-    )
-    groups = log_groups(book, {FRONT}, (0.0, 100.0), (100.0, 120.0), {b"t": "t1"}, shown_message)
-    assert [(g.id, g.template, g.count, g.before_count, g.first_seen_s, g.traces) for g in groups] == [
-        ("l1", "no answer from <*>", 19, 0, 101.0, ("t1",)),
-        ("l2", "slow query", 20, 10, 100.0, ()),
+def test_log_lines_that_came_with_the_incident_are_told_and_those_of_every_day_are_not() -> None:
+    book = LogBook()
+    book.observe([line(i, "cache miss", "cache miss", "warning") for i in range(120)], T0 + 120)
+    told = [line(101 + i, f"no answer from ann{i}@example.org", "no answer from <*>", trace_id=bytes([i])) for i in range(19)]
+    book.observe(told, T0 + 120)
+    book.observe([replace(told[0], service="billing")], T0 + 120)
+    groups = log_groups(book, {FRONT}, (T0, T0 + 100), (T0 + 100, T0 + 120), {bytes([17]): "t1"}, shown_message)
+    assert [(g.id, g.severity, g.template, g.count, g.before_count, g.first_seen_s, g.traces) for g in groups] == [
+        ("l1", "error", "no answer from <*>", 19, 0, T0 + 101, ("t1",))
     ]
     assert groups[0].example == "no answer from [redacted]"
+
+
+def test_scouts_evidence_holds_the_log_lines_of_the_incidents_services() -> None:
+    scout, _ = new_scout()
+    scout.observe(
+        root_spans([T0 + 0.1 * i for i in range(300)]) + root_spans([T0 + 30 + 0.1 * i for i in range(60)], error=True, first_id=900)
+    )
+    scout.observe_logs(
+        [line(31 + i, f"no price for {i}", "no price for <*>", trace_id=(900 + i).to_bytes(16, "big")) for i in range(4)], T0 + 36
+    )
+    signal = scout.signals(T0 + 36.2)[0]
+    evidence = scout.evidence(signal, T0 + 36.2)
+    (group,) = evidence.logs
+    assert (group.template, group.count, group.service) == ("no price for <*>", 4, FRONT)
+    assert from_json(Evidence, to_json(evidence)) == evidence
