@@ -37,7 +37,7 @@ def belonging(
             operation=s.operation,
             first_bad_s=s.first_bad_s,
             detected_s=s.detected_s,
-            written=policies.objective(s.service, s.operation) is not None,
+            written=not s.objective.learnt,
             incident=numbers.get(node, 0),
             excused=active(policies.maintenance, s.service, now_s) is not None,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from bot.telemetry import limits
@@ -56,8 +57,9 @@ _FIRST: Final = frozenset(
 _OLD_NAMES: Final = {"http.method": "http.request.method"}
 
 
+@lru_cache(maxsize=4_096)  # spans say the same few keys again and again
 def wanted(key: str) -> bool:
-    """Whether attributes of this name may be kept at all. The answer depends on nothing else: decoders may remember it by key."""
+    """Whether attributes of this name may be kept at all."""
     return 0 < len(key) <= limits.EXTRA_KEY_CHARS and key not in _HELD and not _NEVER.match(key) and not _SECRET.search(key)
 
 

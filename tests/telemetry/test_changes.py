@@ -15,6 +15,7 @@ from bot.telemetry.histogram import MAX_EDGES, Exact, histogram
 from bot.telemetry.log_groups import log_groups
 from bot.telemetry.log_line import LogLine, Severity
 from bot.telemetry.logs import LogBook
+from bot.telemetry.sketch import Sketch
 from bot.telemetry.store import SpanStore
 from tests.telemetry.world import FRONT, T0, new_scout, root_spans
 
@@ -66,6 +67,20 @@ def test_a_histogram_counts_every_request_once_in_few_buckets(before: list[float
     assert list(one.upper_ms) == sorted(set(one.upper_ms))
     for counts, values in ((one.before, before), (one.now, now)):
         assert sum(counts[1:]) == sum(value > one.upper_ms[0] for value in values)
+
+
+def test_a_sketch_serves_as_well_as_the_values_themselves() -> None:
+    before, now = Sketch(), Sketch()
+    for value_ms in (150.0, 180.0, 320.0):
+        before.add(value_ms, 30)
+    now.add(6_010.0, 20)
+    one = histogram(1, before, now)
+    assert one is not None
+    assert (one.upper_ms, one.before, one.now[-2:]) == (
+        (100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0),
+        (0, 60, 30, 0, 0, 0, 0, 0),
+        (20, 0),
+    )
 
 
 def test_a_shift_shows_in_the_histogram() -> None:
