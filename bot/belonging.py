@@ -31,11 +31,15 @@ def belonging(
     signals = {(s.service, s.operation): s for s in telemetry.signals(now_s)}
     numbers = {_node(record.signal): number for number, record in reversed(opened)}
     known = {_node(record.signal): record.signal for _, record in opened} | signals | {_node(signal): signal}
+    since = {node: s.first_bad_s for node, s in known.items()}
+    for _, record in opened:  # what an incident has named as its own stays so, however often it recovers and breaks again
+        named = [(a.service, a.operation) for a in record.evidence.affected]
+        since.update({node: since[_node(record.signal)] for node in named if node in known})
     symptoms = [
         Symptom(
             service=s.service,
             operation=s.operation,
-            first_bad_s=s.first_bad_s,
+            first_bad_s=since[node],
             detected_s=s.detected_s,
             written=not s.objective.learnt,
             incident=numbers.get(node, 0),
@@ -43,8 +47,7 @@ def belonging(
         )
         for node, s in known.items()
     ]
-    since_s = min(s.first_bad_s for s in known.values())
-    for group in groups(symptoms, telemetry.service_calls(since_s, now_s)):
+    for group in groups(symptoms, telemetry.service_calls(min(since.values()), now_s)):
         if any(member.node == _node(signal) for member in group.members):
             return _told(group, signal, known)
     return Belonging()

@@ -20,7 +20,8 @@ def unopened(f: Facts) -> str:
         return f"{what}; no incident is opened while an open issue has the label {HOLD_ALL_LABEL}"
     if f.maintenance:
         return f"{what}; no incident is opened during maintenance, {f.maintenance}"
-    return f"{what} from the same cause as {f.part_of}: no incident of its own" if f.part_of else ""
+    opened = f.part_of.startswith("#")  # else the incident is about to be opened, and is told then
+    return f"{what} from the same cause as {f.part_of}: no incident of its own" if opened else ""
 
 
 def duplicate(of: int) -> str:
