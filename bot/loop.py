@@ -131,7 +131,7 @@ class Loop:
             self._watch(facts, step)
         why = notices.unopened(facts) if isinstance(step, Wait) else ""
         if why and self._told.get(facts.fingerprint) != why:
-            incident = facts.part_of.removeprefix("#") or facts.fingerprint
+            incident = facts.part_of[1:] if facts.part_of.startswith("#") else facts.fingerprint
             self._hands.sink.say(Event(self._hands.clock.now(), "scout", Phase.OBSERVE, incident, why))
             self._told[facts.fingerprint] = why
 
