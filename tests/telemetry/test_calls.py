@@ -54,6 +54,14 @@ def test_the_carrier_that_does_not_come_back_shows_before_anybody_has_given_up()
     assert {callee for _, _, callee, _ in routes(calls, worse=True)} == {ENGINE, GATE, "south"}
 
 
+def test_a_caller_without_work_makes_no_call_look_worse() -> None:
+    system = System(random.Random(3))
+    system.traffic(T0, T0 + 40)
+    system.traffic(T0 + 40, T0 + 100, buys_per_s=0.02, browses_per_s=0.02)
+    calls = service_calls(stored(made for _, _, made in sorted(system.arrivals)), T0 + 40)
+    assert routes(calls, worse=True) == set()
+
+
 def test_a_failing_engine_makes_the_calls_to_it_worse() -> None:
     calls = service_calls(played(Faults(fail_share=0.5), 60.0), T0 + 40)
     assert routes(calls, worse=True) == {(FRONT, BUY, ENGINE, PRICE)}
