@@ -32,6 +32,10 @@ class Snapshot:
             for number in sorted(self._facts)[:-INCIDENTS_SHOWN]:
                 del self._facts[number]
 
+    @property
+    def open_incidents(self) -> int:
+        return sum(facts.issue is not None and facts.issue.state == "open" for facts in self._facts.values())
+
     def state(self, now_s: float, links: Links, *, rss_mib: float, profile: str, demo: bool) -> Json:
         return {
             "repository": links.repository,

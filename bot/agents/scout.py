@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from bot.model import Event, Evidence, Health, Measurement, Phase, Signal, SignalKind
+from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, Signal, SignalKind
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
-from bot.telemetry.evidence import gather
+from bot.telemetry.calls import service_calls
+from bot.telemetry.evidence import gather, past_s
+from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
+from bot.telemetry.histogram import Durations, Exact
+from bot.telemetry.log_line import LogLine
+from bot.telemetry.logs import LogBook
+from bot.telemetry.metric_point import MetricPoint
 from bot.telemetry.span import Span
-from bot.telemetry.store import SpanStore
+from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.watch import View, Watch
 from bot.telemetry.windows import measurement
 
@@ -25,8 +32,14 @@ class Scout:
         self._clock = clock
         self._say = say
         self._store = SpanStore()
-        self._watches = {(o.service, o.operation): Watch(o) for o in policies.objectives}
+        detection = policies.detection
+        self._watches = {
+            (o.service, o.operation): Watch(o, detection.false_alarms_per_year, detection.again_within_s) for o in policies.objectives
+        }
         self._hanging = Hanging(policies.objectives, self._store)
+        self.gauges = Gauges()
+        self.logs = LogBook()
+        self.raised = 0  # signals since the start
 
     def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
         """Takes finished spans, in any order. `now_s`: when they arrived; the clock's time when it is not given."""
@@ -39,6 +52,13 @@ class Scout:
             if watch is not None and span.kind == "server":
                 watch.observe(span, now_s)
             self._hanging.observe(trace, span, now_s)
+
+    def glance(self, now_s: float) -> bool:
+        """Looks where bad requests have just arrived: whether something broke that was not broken before. Cheap when nothing is bad."""
+        wanted = [watch for watch in self._watches.values() if watch.wants_look(now_s)]
+        for watch in wanted:
+            self._look(watch, now_s)
+        return any(watch.episode is not None for watch in wanted)
 
     def signals(self, now_s: float) -> Sequence[Signal]:
         """The objectives that were broken within their last window, in the order of the policy."""
@@ -70,7 +90,21 @@ class Scout:
         """What the spans show about the signal: bounded, redacted, the same bytes for the same spans."""
         self._hanging.tick(now_s, self._broken())
         hanging = [trace for _, _, trace in self._hanging.overdue(signal.objective, now_s)] if self._knows(signal) else []
-        return gather(self._store, signal, self._policies.services, hanging, now_s)
+        durations = self._durations(signal, hanging, now_s)
+        return gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations, logs=self.logs)
+
+    def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
+        return service_calls(self._store, since_s)
+
+    def _durations(self, signal: Signal, hanging: Sequence[Trace], now_s: float) -> tuple[Durations, Durations] | None:
+        """Of all requests, stored ones or not; one that hangs counts with the time that it has taken so far."""
+        watch = self._watches.get((signal.service, signal.operation))
+        if watch is None:
+            return None
+        before = watch.log.ended(past_s(signal), signal.first_bad_s)
+        now = [request.duration_ms for request in watch.log.started(signal.first_bad_s, now_s)]
+        so_far = [(now_s - min(span.start_s for span in trace.spans.values())) * 1000.0 for trace in hanging]
+        return Exact(request.duration_ms for request in before), Exact([*now, *so_far])
 
     def _knows(self, signal: Signal) -> bool:
         return (signal.service, signal.operation) in self._watches
@@ -83,28 +117,53 @@ class Scout:
         earlier = watch.episode
         view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective))
         if earlier is None and watch.episode is not None:
+            watch.episode.signal = self._with_deploy(watch.episode.signal)
+            self.raised += 1
             self._speak(watch.episode.signal, now_s, _broken_text(watch.episode.signal, view))
         elif earlier is not None and watch.episode is None:
             self._speak(earlier.signal, now_s, _ended_text(earlier.signal, view, now_s))
         return view
+
+    def _with_deploy(self, signal: Signal) -> Signal:
+        """With the commit that the service began to answer from shortly before the bad time, when there is one."""
+        within_s = self._policies.detection.deploy_within_s
+        found = [
+            commit
+            for service, commit, previous, first_s in self._store.commits.since(signal.first_bad_s - within_s)
+            if service == signal.service and previous and first_s <= signal.first_bad_s
+        ]
+        return replace(signal, deploy=found[-1]) if found else signal
 
     def _speak(self, signal: Signal, now_s: float, text: str) -> None:
         incident = fingerprint(signal.service, signal.operation, "")  # latency that turns into errors is the same incident
         data = (("service", signal.service), ("operation", signal.operation), ("kind", signal.kind.value))
         self._say.say(Event(now_s, "scout", Phase.OBSERVE, incident, text, data))
 
+    def observe_points(self, points: Iterable[MetricPoint], now_s: float) -> None:
+        """Takes new points of metrics, in any order. `now_s`: when they arrived."""
+        self.gauges.observe(points, now_s)
+
+    def observe_logs(self, lines: Iterable[LogLine], now_s: float) -> None:
+        """Takes log lines, in any order. `now_s`: when they arrived."""
+        self.logs.observe(lines, now_s)
+
 
 def _broken_text(signal: Signal, view: View) -> str:
     now, objective = signal.now, signal.objective
     what = f"{objective.operation} in {objective.service}"
+    again = f"; it had recovered {_times(signal.flaps)} shortly before" if signal.flaps else ""
     if signal.kind is SignalKind.ERRORS:
         share, allowed = f"{now.error_ratio:.1%}", f"{objective.error_ratio:.1%}"
-        return f"{share} of the requests to {what} fail, objective {allowed} ({now.errors} of {now.requests})"
+        return f"{share} of the requests to {what} fail, objective {allowed} ({now.errors} of {now.requests}){again}"
     hanging = f", {view.unfinished} of them have not ended" if view.unfinished else ""
     return (
         f"p99 of {what} is {_seconds(now.p99_ms)}, objective {_seconds(objective.p99_ms)} "
-        f"({now.slow} of {now.requests} requests slow{hanging})"
+        f"({now.slow} of {now.requests} requests slow{hanging}){again}"
     )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _ended_text(signal: Signal, view: View, now_s: float) -> str:

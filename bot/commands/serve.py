@@ -8,7 +8,7 @@ import contextlib
 import importlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import FrameType
 
@@ -18,18 +18,22 @@ import uvicorn
 from bot.adapters.bus import MemoryBus
 from bot.adapters.clock import SystemClock
 from bot.agents.scout import Scout
+from bot.decide import Step
 from bot.errors import Refused, Retry
+from bot.facts import Facts
 from bot.model import Event, Phase
 from bot.policy.load import load_directory
 from bot.policy.schema import Policies
 from bot.settings import Settings
 from bot.snapshot import Json, Snapshot
+from bot.telemetry.counters import Counters
 from bot.telemetry.otlp import decode_traces
 from bot.texts import Links
 from bot.topics import WAKE, Announcer
 from bot.web.app import build_app
 from bot.web.feed import Feed
-from bot.web.parts import WebParts
+from bot.web.parts import Reading, Sink, WebParts
+from bot.web.signal_sinks import LogsSink, MetricsSink
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,16 +43,19 @@ CONNECTIONS = 200  # each may hold an inflated body: a bound on memory
 
 
 class ScoutSink:
-    """OTLP bodies to Scout."""
+    """OTLP bodies to Scout. What breaks with them wakes the loop at once: it need not wait for its next look."""
 
-    def __init__(self, scout: Scout, clock: SystemClock) -> None:
+    def __init__(self, scout: Scout, clock: SystemClock, wake: Callable[[str], None]) -> None:
         self._scout = scout
         self._clock = clock
+        self._wake = wake
 
     def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
         now_s = self._clock.now()
         decoded = decode_traces(body, content_type, now_s)
         self._scout.observe(decoded.spans, now_s)
+        if self._scout.glance(now_s):
+            self._wake("a signal")
         return len(decoded.spans), decoded.rejected, decoded.reason
 
 
@@ -65,6 +72,9 @@ class ControlPlane:
         self.scout = Scout(policies, self.clock, self.sink)
         self.snapshot = Snapshot(policies, self.scout)
         self.links = Links(settings.github_web_url, settings.repository)
+        self.counters = Counters()
+        self.metrics = MetricsSink(self.scout.observe_points, self.clock, self.counters)
+        self.passes = 0
         self.failed = False
         self._process = psutil.Process()
 
@@ -75,6 +85,30 @@ class ControlPlane:
         rss_mib = self._process.memory_info().rss / 1024 / 1024
         profile = self.settings.profile
         return self.snapshot.state(self.clock.now(), self.links, rss_mib=rss_mib, profile=profile, demo=self.settings.demo)
+
+    def sinks(self) -> Mapping[str, Sink]:
+        """What each OTLP signal is handed to, by path."""
+        return {
+            "/v1/traces": ScoutSink(self.scout, self.clock, self.wake),
+            "/v1/metrics": self.metrics,
+            "/v1/logs": LogsSink(self.scout.observe_logs, self.clock, self.counters),
+        }
+
+    def readings(self) -> Mapping[str, Reading]:
+        """What `/metrics` shows beside the counters."""
+        return {
+            "sre_space_metric_series": len(self.metrics.series),
+            "sre_space_gauge_overflow_total": self.scout.gauges.overflow,
+            "sre_space_log_templates": len(self.scout.logs),
+            "sre_space_log_overflow_total": self.scout.logs.overflow,
+            "sre_space_signals_total": self.scout.raised,
+            "sre_space_incidents_open": self.snapshot.open_incidents,
+            "sre_space_loop_passes_total": self.passes,
+        }
+
+    def _watch(self, facts: Facts, step: Step) -> None:
+        self.passes += 1
+        self.snapshot.watch(facts, step)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -114,7 +148,7 @@ class ControlPlane:
         cloud = self.settings.profile == "cloud"
         pace = loops.Pace(self.settings.tick_s, CLOUD_WAITING_S if cloud else self.settings.tick_s, self.settings.sweep_s)
         self._say(f"watching {len(self.policies.objectives)} objective(s) of {self.settings.repository} as {side.bot}")
-        await loops.Loop(hands, pace, self.snapshot.watch, self.bus).run()
+        await loops.Loop(hands, pace, self._watch, self.bus).run()
 
     def _say(self, text: str) -> None:
         self.sink.say(Event(self.clock.now(), "loop", Phase.OBSERVE, "", text))
@@ -129,12 +163,14 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     parts = WebParts(
         settings=settings,
         feed=plane.feed,
-        spans=ScoutSink(plane.scout, plane.clock),
+        sinks=plane.sinks(),
         wake=plane.wake,
         snapshot=plane.state,
         clock=plane.clock,
         lifespan=plane.lifespan,
         started_s=plane.clock.now(),
+        counters=plane.counters,
+        readings=plane.readings,
     )
     config = uvicorn.Config(
         build_app(parts),

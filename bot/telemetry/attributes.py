@@ -43,6 +43,7 @@ class RawSpan:
     status: int
     attributes: Attributes
     exception: Attributes | None
+    extra: tuple[tuple[str, str], ...] = ()  # of the span and its resource, chosen by bot/telemetry/extra.py
 
 
 def text(attributes: Attributes, keys: tuple[str, ...], limit: int = limits.NAME_CHARS) -> str:
@@ -119,6 +120,7 @@ def build_span(raw: RawSpan, service: str, commit: str) -> Span:
         server_port=number(raw.attributes, PORT) if calls else None,
         exception=exception,
         commit=commit,
+        extra=raw.extra,
     )
 
 

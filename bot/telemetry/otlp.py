@@ -27,6 +27,7 @@ from bot.telemetry.attributes import (
     refusal,
     text,
 )
+from bot.telemetry.extra import extra_of
 from bot.telemetry.otlp_json import read_json
 from bot.telemetry.span import Span
 
@@ -132,6 +133,7 @@ def _read_protobuf(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]
 
 
 def _spans(resource_spans: ResourceSpans) -> Iterator[RawSpan]:
+    resource = list(_scalars(resource_spans.resource.attributes))
     for scope_spans in resource_spans.scope_spans:
         for span in scope_spans.spans:
             yield RawSpan(
@@ -145,6 +147,7 @@ def _spans(resource_spans: ResourceSpans) -> Iterator[RawSpan]:
                 status=span.status.code,
                 attributes=_attributes(span.attributes, SPAN_KEYS),
                 exception=_exception(span),
+                extra=extra_of(resource, _scalars(span.attributes)),
             )
 
 
@@ -157,19 +160,20 @@ def _exception(span: OtlpSpan) -> Attributes | None:
 
 
 def _attributes(pairs: Iterable[KeyValue], keys: frozenset[str]) -> Attributes:
-    found: dict[str, Scalar] = {}
+    return dict(_scalars(pair for pair in pairs if pair.key in keys))
+
+
+def _scalars(pairs: Iterable[KeyValue]) -> Iterator[tuple[str, Scalar]]:
     for pair in pairs:
-        if pair.key in keys:
-            value = pair.value
-            match value.WhichOneof("value"):
-                case "string_value":
-                    found[pair.key] = value.string_value
-                case "int_value":
-                    found[pair.key] = value.int_value
-                case "bool_value":
-                    found[pair.key] = value.bool_value
-                case "double_value":
-                    found[pair.key] = value.double_value
-                case _:
-                    pass  # lists, maps and bytes: no key of ours holds them
-    return found
+        value = pair.value
+        match value.WhichOneof("value"):
+            case "string_value":
+                yield pair.key, value.string_value
+            case "int_value":
+                yield pair.key, value.int_value
+            case "bool_value":
+                yield pair.key, value.bool_value
+            case "double_value":
+                yield pair.key, value.double_value
+            case _:
+                pass  # lists, maps and bytes: no key of ours holds them

@@ -10,29 +10,33 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.web.answers import Declined, on_crash, on_declined, on_http_exception
+from bot.web.answers import Declined, Endpoint, on_crash, on_declined, on_http_exception
 from bot.web.demo import inject_endpoint
 from bot.web.guard import Guard
-from bot.web.ingest import Endpoint, not_taken, traces_endpoint
+from bot.web.ingest import SIGNALS, Front
 from bot.web.job_events import job_events_endpoint
+from bot.web.otlp_asgi import OtlpApp
+from bot.web.own_metrics import metrics_endpoint
 from bot.web.page import page_routes
 from bot.web.parts import WebParts
 from bot.web.stream import feed_endpoint
 from bot.web.webhooks import webhook_endpoint
 
 
-def build_app(parts: WebParts) -> Starlette:
-    """The application; nothing is opened or started before its lifespan. Raises Refused when the monitor page is missing."""
+def build_app(parts: WebParts) -> OtlpApp:
+    """OTLP in front, everything else behind it; nothing is opened or started before the lifespan.
+
+    Raises Refused when the monitor page is missing.
+    """
     app = Starlette(
         routes=[
-            Route("/v1/traces", traces_endpoint(parts), methods=["POST"]),
-            Route("/v1/metrics", not_taken, methods=["POST"]),
-            Route("/v1/logs", not_taken, methods=["POST"]),
+            *(Route(path, _only_post, methods=["POST"]) for path in SIGNALS),
             Route("/webhooks/github", webhook_endpoint(parts), methods=["POST"]),
             Route("/api/events", job_events_endpoint(parts), methods=["POST"]),
             Route("/feed", feed_endpoint(parts)),
             Route("/api/state", _state_endpoint(parts)),
             Route("/healthz", _health_endpoint(parts)),
+            Route("/metrics", metrics_endpoint(parts)),
             *([Route("/demo/inject-failure", inject_endpoint(parts), methods=["POST"])] if parts.settings.demo else []),
             *page_routes(parts.monitor_dir),
         ],
@@ -41,7 +45,12 @@ def build_app(parts: WebParts) -> Starlette:
         lifespan=lambda app: parts.lifespan(),
     )
     app.router.redirect_slashes = False
-    return app
+    return OtlpApp(app, Front(parts))
+
+
+async def _only_post(request: Request) -> Response:
+    """Never reached, since OtlpApp takes POSTs: makes other methods 405 and not 404."""
+    raise HTTPException(500)
 
 
 def _state_endpoint(parts: WebParts) -> Endpoint:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bot.web.answers import Declined
-from bot.web.ingest import Endpoint
+from bot.web.answers import Declined, Endpoint
 from bot.web.parts import WebParts
 
 if TYPE_CHECKING:

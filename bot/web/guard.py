@@ -68,11 +68,15 @@ def host_is_allowed(host: str, allowed: tuple[str, ...]) -> bool:
 
 
 def crosses_origins(headers: Headers, host: str) -> bool:
-    """Whether a browser says that a page of another origin sends this. No Origin and no Sec-Fetch-Site: not a browser.
+    """Whether a browser says that a page of another origin sends this. No Origin and no Sec-Fetch-Site: not a browser."""
+    return crossing(headers.get("sec-fetch-site", "none"), headers.get("origin"), host)
+
+
+def crossing(fetch_site: str, origin: str | None, host: str) -> bool:
+    """The same by the values of Sec-Fetch-Site ("none" when it is absent), Origin (None) and Host.
 
     The scheme is not compared: behind a proxy that ends TLS we are spoken to by http.
     """
-    if headers.get("sec-fetch-site", "none").lower() not in ("none", "same-origin"):
+    if fetch_site.lower() not in ("none", "same-origin"):
         return True
-    origin = headers.get("origin")
     return origin is not None and urlsplit(origin.lower()).netloc != host

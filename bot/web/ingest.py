@@ -1,95 +1,204 @@
-"""OTLP/HTTP: `POST /v1/traces` in protobuf or JSON, plain or gzip, answered as the OTLP specification says."""
+"""OTLP/HTTP for all signals: who may send, what is taken, how it is answered; free of any HTTP server.
+
+OpenTelemetry Protocol specification 1.x, section OTLP/HTTP. One `Front` serves both bot/web/otlp_asgi.py and bot/web/otlp_protocol.py.
+"""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Awaitable, Callable
-
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
 from bot.errors import Refused, Retry
 from bot.setting_values import is_loopback
-from bot.web.answers import Declined, problem
-from bot.web.body import inflate, read_body
+from bot.web.answers import SECURITY_HEADERS, Declined
+from bot.web.body import inflate
+from bot.web.guard import crossing, host_is_allowed
 from bot.web.parts import WebParts
 
-PROTOBUF = "application/x-protobuf"
-JSON = "application/json"
-MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_INFLATED_BYTES = 32 * 1024 * 1024
+PROTOBUF: Final = "application/x-protobuf"
+JSON: Final = "application/json"
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+MAX_INFLATED_BYTES: Final = 32 * 1024 * 1024
+MAX_HELD_BYTES: Final = 32 * 1024 * 1024  # of all bodies that are arriving at the same time
+BUSY_RETRY_S: Final = 2
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+Headers = list[tuple[bytes, bytes]]  # names in lower case
 
 
-def traces_endpoint(parts: WebParts) -> Endpoint:
-    async def traces(request: Request) -> Response:
-        content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
+@dataclass(frozen=True, slots=True)
+class SignalSpec:
+    """How OTLP names things for one signal."""
+
+    request: str
+    rejected: str  # the partial success's count in JSON; in protobuf it is field 1 for every signal
+    instead: str  # what to do where the signal is not taken
+
+
+SIGNALS: Final[Mapping[str, SignalSpec]] = {
+    "/v1/traces": SignalSpec("ExportTraceServiceRequest", "rejectedSpans", "set OTEL_TRACES_EXPORTER=none"),
+    "/v1/metrics": SignalSpec("ExportMetricsServiceRequest", "rejectedDataPoints", "set OTEL_METRICS_EXPORTER=none"),
+    "/v1/logs": SignalSpec("ExportLogsServiceRequest", "rejectedLogRecords", "set OTEL_LOGS_EXPORTER=none"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer. `headers` without Content-Length; `close`: the connection must not be used again."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    close: bool = False
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A request whose headers were accepted and whose body is arriving."""
+
+    path: str
+    content_type: str
+    gzip: bool
+    body: bytearray = field(default_factory=bytearray)
+
+
+class Front:
+    """Checks headers (`open`), collects the body within limits (`feed`), hands it to its sink (`finish`). Every way ends in an Answer.
+
+    A delivery that is given up half-way has to be told by `abandon`, for the bound on all bodies together.
+    """
+
+    def __init__(self, parts: WebParts) -> None:
+        self._token = parts.settings.ingest_token.encode()
+        self._allowed_hosts = parts.settings.allowed_hosts
+        self._sinks = parts.sinks
+        self._counters = parts.counters
+        self._held_bytes = 0
+
+    def open(self, path: str, headers: Headers, client_host: str | None) -> Delivery | Answer:
+        """`path` must be one of SIGNALS."""
+        given = dict(headers)
+        content_type = given.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
         try:
-            return await _take(parts, request, content_type)
+            return self._open(path, given, content_type, client_host)
         except Declined as declined:
-            return _failure(content_type, declined)
+            return self._failure(path, content_type, declined)
 
-    return traces
+    def _open(self, path: str, given: dict[bytes, bytes], content_type: str, client_host: str | None) -> Delivery:
+        self._guard(given)
+        if path not in self._sinks:
+            raise Declined(404, f"nothing is taken at {path}", f"{SIGNALS[path].instead}; taken is: {', '.join(sorted(self._sinks))}")
+        self._authorize(given, client_host)
+        if content_type not in (PROTOBUF, JSON):
+            raise Declined(415, "this content type is not OTLP/HTTP", f"send {PROTOBUF} or {JSON}")
+        encoding = given.get(b"content-encoding", b"identity").strip().lower()
+        if encoding not in (b"identity", b"gzip"):
+            raise Declined(415, "this content encoding is not understood", "send gzip or no content encoding")
+        announced = given.get(b"content-length", b"")
+        if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
+            raise _too_large()
+        return Delivery(path, content_type, encoding == b"gzip")
+
+    def _guard(self, given: dict[bytes, bytes]) -> None:
+        """As bot/web/guard.py does for everything else; who knows the token may call this process by any name."""
+        host = given.get(b"host", b"").decode("latin-1").lower()
+        if not self._token and not host_is_allowed(host, self._allowed_hosts):
+            raise Declined(421, "this process is not known by that name", "add the name to SRE_ALLOWED_HOSTS if it is yours")
+        origin = given[b"origin"].decode("latin-1") if b"origin" in given else None
+        if crossing(given.get(b"sec-fetch-site", b"none").decode("latin-1"), origin, host):
+            raise Declined(403, "a page of another origin may not send this", "send it from an exporter")
+
+    def _authorize(self, given: dict[bytes, bytes], client_host: str | None) -> None:
+        """With a token: exactly it. Without: only this machine, and nothing that a proxy on this machine hands on."""
+        if not self._token:
+            if client_host is not None and is_loopback(client_host) and b"forwarded" not in given and b"x-forwarded-for" not in given:
+                return
+            raise Declined(401, "telemetry is only taken from this machine", "set SRE_INGEST_TOKEN here and send it as a bearer token")
+        scheme, _, credentials = given.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(credentials.strip(), self._token):
+            raise Declined(
+                401,
+                "the bearer token is missing or wrong",
+                "set OTEL_EXPORTER_OTLP_HEADERS to authorization=Bearer%20<SRE_INGEST_TOKEN>",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+    def feed(self, delivery: Delivery, chunk: bytes) -> Answer | None:
+        """Adds to the body. An Answer ends the request at once: nothing more of it needs to be read."""
+        if len(delivery.body) + len(chunk) > MAX_BODY_BYTES:
+            return self._end(delivery, _too_large())
+        if self._held_bytes + len(chunk) > MAX_HELD_BYTES:
+            busy = {"Retry-After": str(BUSY_RETRY_S), "Connection": "close"}
+            return self._end(delivery, Declined(503, "too much is arriving at the same time", "send it again later", busy))
+        delivery.body += chunk
+        self._held_bytes += len(chunk)
+        return None
+
+    def late(self, delivery: Delivery) -> Answer:
+        """The answer when the body does not arrive in time."""
+        return self._end(delivery, Declined(408, "the body did not arrive in time", "send it again", {"Connection": "close"}))
+
+    def abandon(self, delivery: Delivery) -> None:
+        self._held_bytes -= len(delivery.body)
+        delivery.body = bytearray()
+
+    def finish(self, delivery: Delivery) -> Answer:
+        """The whole body has arrived."""
+        path, content_type = delivery.path, delivery.content_type
+        body = bytes(delivery.body)
+        self.abandon(delivery)
+        try:
+            if delivery.gzip:
+                body = inflate(body, MAX_INFLATED_BYTES)
+            _, rejected, reason = self._sinks[path].accept(body, content_type)
+        except Declined as declined:
+            return self._failure(path, content_type, declined)
+        except Refused as refused:
+            return self._failure(path, content_type, Declined(400, str(refused), f"send an {SIGNALS[path].request}"))
+        except Retry as retry:
+            after = {"Retry-After": str(max(1, round(retry.after_s)))}
+            return self._failure(path, content_type, Declined(503, str(retry), "send it again later", after))
+        if rejected or reason:
+            return _partial_success(path, content_type, rejected, reason)
+        return _SUCCESS[content_type]
+
+    def _end(self, delivery: Delivery, declined: Declined) -> Answer:
+        self.abandon(delivery)
+        return self._failure(delivery.path, delivery.content_type, declined)
+
+    def _failure(self, path: str, content_type: str, declined: Declined) -> Answer:
+        """google.rpc.Status for those who speak protobuf, as OTLP wants it; else JSON (`message` is Status' field)."""
+        self._counters.add("requests_refused", f"{path} {declined.status}")
+        if content_type == PROTOBUF:
+            body = _bytes_field(2, f"{declined.error}: {declined.do}".encode())
+        else:
+            body = json.dumps({"error": declined.error, "do": declined.do, "message": declined.error}).encode()
+        extra = tuple((name.lower().encode(), value.encode()) for name, value in declined.headers.items())
+        close = (b"connection", b"close") in extra
+        return Answer(declined.status, (*_headers(PROTOBUF if content_type == PROTOBUF else JSON), *extra), body, close)
 
 
-async def not_taken(request: Request) -> Response:
-    return problem(404, "only traces are taken", "send spans to /v1/traces; set OTEL_METRICS_EXPORTER=none and OTEL_LOGS_EXPORTER=none")
+def _too_large() -> Declined:
+    return Declined(413, f"the body is larger than {MAX_BODY_BYTES} bytes", "send less at once", {"Connection": "close"})
 
 
-async def _take(parts: WebParts, request: Request, content_type: str) -> Response:
-    _authorize(parts.settings.ingest_token, request)
-    if content_type not in (PROTOBUF, JSON):
-        raise Declined(415, "this content type is not OTLP/HTTP", f"send {PROTOBUF} or {JSON}")
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip"):
-        raise Declined(415, "this content encoding is not understood", "send gzip or no content encoding")
-    body = await read_body(request, MAX_BODY_BYTES)
-    if encoding == "gzip":
-        body = inflate(body, MAX_INFLATED_BYTES)
-    try:
-        _, rejected, reason = parts.spans.accept(body, content_type)
-    except Refused as refused:
-        raise Declined(400, str(refused), "send an ExportTraceServiceRequest") from refused
-    except Retry as retry:
-        raise Declined(503, str(retry), "send it again later", {"Retry-After": str(max(1, round(retry.after_s)))}) from retry
-    return _success(content_type, rejected, reason)
+def _headers(content_type: str) -> tuple[tuple[bytes, bytes], ...]:
+    always = {**SECURITY_HEADERS, "Cache-Control": "no-store", "Content-Type": content_type}
+    return tuple((name.lower().encode(), value.encode()) for name, value in always.items())
 
 
-def _authorize(token: str, request: Request) -> None:
-    """With a token: exactly it. Without: only this machine, and nothing that a proxy on this machine hands on."""
-    if not token:
-        near = request.client is not None and is_loopback(request.client.host)
-        if near and not any(name in request.headers for name in ("forwarded", "x-forwarded-for")):
-            return
-        raise Declined(401, "telemetry is only taken from this machine", "set SRE_INGEST_TOKEN here and send it as a bearer token")
-    given = request.headers.get("authorization", "")
-    scheme, _, credentials = given.partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(credentials.strip().encode("utf-8", "replace"), token.encode()):
-        raise Declined(
-            401,
-            "the bearer token is missing or wrong",
-            "set OTEL_EXPORTER_OTLP_HEADERS to authorization=Bearer%20<SRE_INGEST_TOKEN>",
-            {"WWW-Authenticate": "Bearer"},
-        )
-
-
-def _success(content_type: str, rejected: int, reason: str) -> Response:
-    """ExportTraceServiceResponse; `partial_success` stands in it only when there is something to say."""
+def _partial_success(path: str, content_type: str, rejected: int, reason: str) -> Answer:
+    """Export…ServiceResponse with a `partial_success`; without anything to say it is empty (_SUCCESS)."""
     if content_type == JSON:
-        partial = {"partialSuccess": {"rejectedSpans": str(rejected), "errorMessage": reason}} if rejected or reason else {}
-        return JSONResponse(partial)
-    partial_success = (_varint_field(1, rejected) if rejected else b"") + (_bytes_field(2, reason.encode()) if reason else b"")
-    return Response(_bytes_field(1, partial_success) if partial_success else b"", media_type=PROTOBUF)
+        told = {"partialSuccess": {SIGNALS[path].rejected: str(rejected), "errorMessage": reason}}
+        return Answer(200, _headers(JSON), json.dumps(told).encode())
+    inner = (_varint_field(1, rejected) if rejected else b"") + (_bytes_field(2, reason.encode()) if reason else b"")
+    return Answer(200, _headers(PROTOBUF), _bytes_field(1, inner))
 
 
-def _failure(content_type: str, declined: Declined) -> Response:
-    """google.rpc.Status for those who speak protobuf, as OTLP wants it; else JSON (`message` is Status' field)."""
-    if content_type == PROTOBUF:
-        message = f"{declined.error}: {declined.do}".encode()
-        return Response(_bytes_field(2, message), declined.status, declined.headers, PROTOBUF)
-    content = {"error": declined.error, "do": declined.do, "message": declined.error}
-    return JSONResponse(content, declined.status, declined.headers)
+_SUCCESS: Final = {PROTOBUF: Answer(200, _headers(PROTOBUF), b""), JSON: Answer(200, _headers(JSON), b"{}")}
 
 
 def _varint(value: int) -> bytes:

@@ -11,9 +11,8 @@ from starlette.responses import JSONResponse, Response
 from bot.codec import from_json
 from bot.errors import Refused
 from bot.model import Event
-from bot.web.answers import Declined
+from bot.web.answers import Declined, Endpoint
 from bot.web.body import read_body
-from bot.web.ingest import Endpoint
 from bot.web.parts import WebParts
 from bot.web.signing import MAX_SKEW_S, SeenIds, verify_post
 

@@ -9,7 +9,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from bot.errors import Refused
-from bot.web.ingest import Endpoint
+from bot.web.answers import Endpoint
 
 PAGE = "monitor.html"
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}

@@ -2,46 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from bot.ports import Clock
 from bot.settings import Settings
+from bot.telemetry.counters import Counters
 from bot.web.feed import Feed
 
 Json = dict[str, Any]
+Reading = float | Mapping[str, float]  # of one of this process's metrics; with a label: by the label's value
 
 MONITOR_DIR = Path(__file__).resolve().parents[2] / "monitor"
 
 
-class SpanSink(Protocol):
-    """Where spans go: the one that decodes and keeps them."""
+class Sink(Protocol):
+    """Where the bodies of one OTLP signal go: the one that decodes and keeps them."""
 
     def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
-        """Takes an ExportTraceServiceRequest (`application/x-protobuf` or `application/json`, inflated).
+        """Takes an export request of its signal (`application/x-protobuf` or `application/json`, inflated).
 
-        Returns (accepted spans, rejected spans, why they were rejected). Raises Refused when the whole body is malformed, Retry
-        when it cannot be taken just now.
+        Returns (accepted, rejected, why they were rejected), counted in what the signal's partial success counts: spans, data points,
+        log records. Runs on the event loop: what takes longer than some milliseconds must be cut short. Raises Refused when the whole
+        body is malformed, Retry when it cannot be taken just now.
         """
         ...
 
 
 @dataclass(frozen=True)
 class WebParts:
-    """`wake(reason)` says «look again» and returns at once; `snapshot()` is the monitor's state, cheap and finite; `lifespan()`
-    is entered when the server starts and left when it stops; `started_s` is Unix seconds."""
+    """`sinks` by path, those of bot/web/ingest.py's SIGNALS that are taken; `wake(reason)` says «look again» and returns at once;
+    `snapshot()` is the monitor's state, cheap and finite; `lifespan()` is entered when the server starts and left when it stops;
+    `started_s` is Unix seconds; `counters` is where ingest counts what it refuses; `readings()` gives further figures for `/metrics`, by
+    the names of bot/web/own_metrics.py."""
 
     settings: Settings
     feed: Feed
-    spans: SpanSink
+    sinks: Mapping[str, Sink]
     wake: Callable[[str], None]
     snapshot: Callable[[], Json]
     clock: Clock
     lifespan: Callable[[], AbstractAsyncContextManager[None]]
     started_s: float
+    counters: Counters = field(default_factory=Counters)
+    readings: Callable[[], Mapping[str, Reading]] = dict
     monitor_dir: Path = MONITOR_DIR
     heartbeat_s: float = 15.0
     write_timeout_s: float = 10.0  # a reader of the feed that takes longer than this to take one write is dropped

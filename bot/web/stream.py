@@ -12,9 +12,8 @@ from starlette.types import Receive, Scope, Send
 
 from bot.codec import to_json
 from bot.model import Event
-from bot.web.answers import Declined
+from bot.web.answers import Declined, Endpoint
 from bot.web.feed import Backlog, Feed
-from bot.web.ingest import Endpoint
 from bot.web.parts import WebParts
 
 _MAX_ID = 2**53  # the largest that JavaScript tells apart

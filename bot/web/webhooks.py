@@ -9,9 +9,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from bot.web.answers import Declined
+from bot.web.answers import Declined, Endpoint
 from bot.web.body import read_body
-from bot.web.ingest import Endpoint
 from bot.web.parts import WebParts
 from bot.web.signing import SeenIds, verify
 

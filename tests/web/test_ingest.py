@@ -104,5 +104,5 @@ def test_without_a_token_only_this_machine_may_send_and_no_proxy_on_it() -> None
 
 def test_metrics_and_logs_are_not_claimed_to_be_taken() -> None:
     for path in ("/v1/metrics", "/v1/logs"):
-        answer = World().ask("POST", path, content=b"x", headers=PROTOBUF)
+        answer = World().ask("POST", path, content=b"x", headers=JSON)
         assert answer.status_code == 404 and "/v1/traces" in answer.json()["do"]

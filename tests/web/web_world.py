@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from bot.errors import Refused, Retry
 from bot.model import Event, Phase
@@ -42,7 +42,7 @@ class HandClock:
 
 @dataclass
 class SpanLog:
-    """A SpanSink that keeps the bodies it took. `GARBAGE` is refused, as a decoder would."""
+    """A Sink that keeps the bodies it took. `GARBAGE` is refused, as a decoder would."""
 
     bodies: list[tuple[bytes, str]] = field(default_factory=list)
     rejected: int = 0
@@ -71,7 +71,7 @@ class World:
         self.parts = WebParts(
             settings=self.settings,
             feed=self.feed,
-            spans=self.spans,
+            sinks={"/v1/traces": self.spans},
             wake=self.wakes.append,
             snapshot=lambda: self.state,
             clock=self.clock,
@@ -79,7 +79,7 @@ class World:
             started_s=NOW_S - 5,
             **parts,
         )
-        self.app: Starlette = build_app(self.parts)
+        self.app = build_app(self.parts)
 
     @asynccontextmanager
     async def _lifespan(self) -> AsyncIterator[None]:
@@ -108,7 +108,7 @@ class World:
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: ASGIApp) -> Iterator[str]:
     """The application on a free loopback port, in a thread; yields its address."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))

@@ -1,0 +1,203 @@
+"""The log lines of the last minutes as counts: errors a second and service, and which texts of errors are new or have become frequent."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.telemetry import limits
+from bot.telemetry.bursts import Burst, BurstWatch
+from bot.telemetry.log_line import LogLine, Severity
+from bot.telemetry.second_counts import SecondCounts
+
+OVERFLOW = "(other)"  # the service or template beyond the limits
+QUIET_S = 60.0  # a template not seen for so long gives its place to a new one
+RISEN = 2.0  # this many times its worst earlier stretch of equal length, and a template counts as risen
+MOST_TEMPLATES = 20
+
+
+@dataclass(frozen=True)
+class TemplateChange:
+    """A text that is new, or more frequent than ever before, in a stretch of time."""
+
+    service: str
+    severity: Severity
+    template: str
+    count: int  # in the stretch
+    before: int  # in all the time before it that was compared
+    expected: float  # the most in any earlier stretch of equal length
+    first_s: float  # the second in which it was first seen in the stretch
+    lines: tuple[LogLine, ...]  # the latest, oldest first; raw: redact before showing
+
+    @property
+    def new(self) -> bool:
+        return self.before == 0
+
+    @property
+    def score(self) -> float:
+        """How surprising: the count times the logarithm of how many times it exceeds the expected one."""
+        return self.count * math.log((self.count + 0.5) / (self.expected + 0.5))
+
+
+class _Template:
+    """One text of one service."""
+
+    __slots__ = ("counts", "lines", "place", "seen_s", "severity")
+
+    def __init__(self, severity: Severity, place: str) -> None:
+        self.severity = severity
+        self.place = place  # "" unless it counts among the texts of that place
+        self.counts = SecondCounts(limits.LOG_KEPT_S)
+        self.lines: deque[LogLine] = deque(maxlen=limits.LOG_LINES_PER_TEMPLATE)
+        self.seen_s = 0.0
+
+
+class _Service:
+    """What one service logs."""
+
+    __slots__ = ("errors", "first_s", "places", "templates")
+
+    def __init__(self, now_s: float) -> None:
+        self.first_s = now_s
+        self.errors = SecondCounts(limits.LOG_KEPT_S)
+        self.templates: OrderedDict[str, _Template] = OrderedDict()  # least recently seen first
+        self.places: dict[str, int] = {}  # how many templates each place has
+
+
+class LogBook:
+    """Counts by service, severity and template, bounded; keeps the latest lines of each template. Not safe for threads."""
+
+    def __init__(self) -> None:
+        self._services: dict[str, _Service] = {}
+        self._watch = BurstWatch()
+        self._templates = 0
+        self.overflow: dict[str, int] = {}  # what found no place of its own → lines
+
+    def observe(self, lines: Iterable[LogLine], now_s: float) -> None:
+        """Takes lines in any order. One that claims to come from the future counts as of now."""
+        for line in lines:
+            second = int(min(line.at_s, now_s))
+            service = self._service(line.service, now_s)
+            if line.severity == "error" and not service.errors.add(second):
+                self._overflowed("older than what is counted")
+            elif line.severity != "info":
+                self._count(service, line, second, now_s)
+
+    def hear(self, service: str, now_s: float) -> None:
+        """The service is alive, though it may log nothing: from now on its silence counts as «no errors»."""
+        self._service(service, now_s)
+
+    def errors(self, service: str, start_s: float, end_s: float) -> int:
+        """Error lines of the seconds that begin in [start_s, end_s)."""
+        found = self._services.get(service)
+        return found.errors.total(start_s, end_s) if found else 0
+
+    def bursts(self, now_s: float) -> Sequence[Burst]:
+        """The services that log errors at an unusually high rate, measured by their own past; loudest first."""
+        found = (self._watch.look(name, service.errors, service.first_s, now_s) for name, service in self._services.items())
+        return sorted((burst for burst in found if burst), key=lambda burst: (burst.log10_chance, burst.service))
+
+    def templates(
+        self, start_s: float, end_s: float, before_s: float, severities: Sequence[Severity] = ("error",)
+    ) -> Sequence[TemplateChange]:
+        """Texts that are new or have risen in [start_s, end_s) against [before_s, start_s), the most surprising first.
+
+        Compared is the stretch with the worst earlier one of equal length: what a text does now and then is no change.
+        """
+        changes = [
+            change
+            for name, service in self._services.items()
+            for text, template in service.templates.items()
+            if template.severity in severities and (change := _change(name, text, template, start_s, end_s, before_s))
+        ]
+        changes.sort(key=lambda change: (-change.score, change.service, change.template))
+        return changes[:MOST_TEMPLATES]
+
+    def lines(self, trace_id: bytes) -> Sequence[LogLine]:
+        """The kept lines of a trace, oldest first."""
+        return sorted((line for line in self._kept() if line.trace_id == trace_id), key=lambda line: line.at_s)
+
+    def __len__(self) -> int:
+        """How many templates there are."""
+        return self._templates
+
+    def _kept(self) -> Iterator[LogLine]:
+        for service in self._services.values():
+            for template in service.templates.values():
+                yield from template.lines
+
+    def _service(self, name: str, now_s: float) -> _Service:
+        found = self._services.get(name)
+        if found is None:
+            if len(self._services) >= limits.LOG_SERVICES and name != OVERFLOW:
+                self._overflowed("too many services")
+                return self._service(OVERFLOW, now_s)
+            found = self._services[name] = _Service(now_s)
+        return found
+
+    def _count(self, service: _Service, line: LogLine, second: int, now_s: float) -> None:
+        template = self._template(service, line, now_s)
+        if template.counts.add(second):
+            template.seen_s = now_s
+            template.lines.append(line)
+
+    def _template(self, service: _Service, line: LogLine, now_s: float) -> _Template:
+        """The line's own template; that of its place in the code when that has too many texts; the overflow without room."""
+        for text in dict.fromkeys((line.template, line.place or OVERFLOW, OVERFLOW)):
+            key = f"{line.severity}: {text}" if text == OVERFLOW else text
+            found = service.templates.get(key)
+            if found is None and self._has_room(service, line.place, text, now_s):
+                place = line.place if text == line.template else ""
+                found = service.templates[key] = _Template(line.severity, place)
+                self._templates += 1
+                if place:
+                    service.places[place] = service.places.get(place, 0) + 1
+            if found is not None:
+                service.templates.move_to_end(key)
+                if text != line.template:
+                    self._overflowed("too many templates")
+                return found
+        raise AssertionError("the overflow always has room")
+
+    def _has_room(self, service: _Service, place: str, text: str, now_s: float) -> bool:
+        if text == OVERFLOW:
+            return True
+        if text != place and service.places.get(place, 0) >= limits.LOG_TEMPLATES_PER_PLACE:
+            return False
+        if len(service.templates) < limits.LOG_TEMPLATES_PER_SERVICE and self._templates < limits.LOG_TEMPLATES:
+            return True
+        return self._make_room(service, now_s)
+
+    def _make_room(self, service: _Service, now_s: float) -> bool:
+        """Drops the service's least recently seen template when it has been quiet for a while."""
+        oldest = next(iter(service.templates), None)
+        if oldest is None or service.templates[oldest].seen_s > now_s - QUIET_S:
+            return False
+        dropped = service.templates.pop(oldest)
+        self._templates -= 1
+        if dropped.place:
+            service.places[dropped.place] -= 1
+            if not service.places[dropped.place]:
+                del service.places[dropped.place]
+        return True
+
+    def _overflowed(self, reason: str) -> None:
+        self.overflow[reason] = self.overflow.get(reason, 0) + 1
+
+
+def _change(service: str, text: str, template: _Template, start_s: float, end_s: float, before_s: float) -> TemplateChange | None:
+    count = template.counts.total(start_s, end_s)
+    if not count:
+        return None
+    before = template.counts.total(before_s, start_s)
+    length_s, past_s = max(1, round(end_s - start_s)), start_s - before_s
+    expected = float(template.counts.worst(before_s, start_s, length_s)) if before else 0.0
+    if before and past_s < length_s:
+        expected *= length_s / max(past_s, 1.0)
+    if count <= RISEN * expected:
+        return None
+    first_s = template.counts.first(start_s, end_s)
+    assert first_s is not None  # there is a count
+    return TemplateChange(service, template.severity, text, count, before, expected, float(first_s), tuple(template.lines))
