@@ -1,0 +1,1 @@
+"""Finds what got worse: detectors over series and spans, pure and online."""
