@@ -41,7 +41,7 @@ class Novelty:
         self._spacing_s = math.nan
 
     def add(self, at_s: float, value: float) -> float:
-        """The score (0 … 1) of the next point. Points count in the order they come, whatever their clock says; a long gap ends the windows."""
+        """The score (0 … 1) of the next point. Points count in the order they come, whatever their clock says; a gap ends the windows."""
         if not math.isfinite(value) or abs(value) > LARGEST:
             self.ignored += 1
             return 0.0
