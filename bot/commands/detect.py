@@ -15,10 +15,10 @@ from bot.detection.detector import Detector
 from bot.errors import Refused
 
 NS_PER_S = 1_000_000_000
-EXIT_BAD_LINES = 1  # answered, but some lines could not be read
 PROGRESS_EVERY_LINES = 50
 DESCRIPTION = """Replays OTLP JSON-lines files (what the Collector's file exporter writes; plain or gzip) in time order and reports anomalies.
-Nothing is known beforehand and nothing of the future is used. Exit codes: 0 every line was read, 1 some lines were not, 64 nothing could be read."""
+Nothing is known beforehand and nothing of the future is used. Lines that cannot be read are counted on standard error.
+Exit codes: 0 answered, 64 nothing could be read or the command was used wrongly."""
 
 
 def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
@@ -34,9 +34,9 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
         print(f"sre-space detect: {count} × {reason} (first: {tally.first_bad[reason]})", file=sys.stderr)
     if not tally.observations:
         raise Refused(
-            f"no metric points and no spans in {len(arguments.files)} file(s): give files of OTLP export requests, one JSON object a line"
+            "no metric points and no spans in what was given: detection needs files of OTLP export requests, one JSON object a line"
         )
-    return EXIT_BAD_LINES if tally.bad else 0
+    return 0
 
 
 def replay(files: Sequence[Path], budget: float | None, tally: Tally, progress: bool = False) -> Iterator[Alarm]:
@@ -67,9 +67,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="sre-space detect", description=DESCRIPTION)
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="OTLP JSON lines: metrics, traces or both")
     parser.add_argument("--json", action="store_true", help="one JSON object a line: at (ns), service, signal, score")
-    parser.add_argument(
-        "--budget", type=_budget, metavar="N", help="only what is raised when N false alarms a day, all series together, are tolerated"
-    )
+    parser.add_argument("--budget", type=_budget, metavar="N", help="raise only what N false alarms a day (all series together) allow")
     try:
         return parser.parse_args(argv)
     except SystemExit as left:

@@ -1,8 +1,9 @@
 """The threshold that a budget of false alarms allows, from the scores seen so far and nothing else.
 
-Health is most of the time, so the scores' own tail says how often a height is reached by chance: the maxima of equal stretches of time are
-taken (neighbours in time and services of one storm count once), an exponential is fitted above their quantile (peaks over threshold), and the
-height is chosen that it reaches so many times a day. What was raised is left out of the fit: a threshold must not climb with the incidents it finds.
+Health is most of the time, so the scores' own tail says how often a height is reached by chance: the maxima of equal stretches of time
+are taken (neighbours in time and services of one storm count once), an exponential is fitted above their quantile (peaks over threshold),
+and the height is chosen that it reaches so many times a day. What was raised is left out of the fit: a threshold must not climb with the
+incidents it finds.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which engine judges what: services with several series by the metric engine, a gauge that stands alone by its shape, bare spans by edges."""
+"""Which engine judges what: services with several series by their health, a gauge that stands alone by its shape, bare spans by edges."""
 
 from __future__ import annotations
 

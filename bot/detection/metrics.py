@@ -1,7 +1,8 @@
 """The engine for metrics of many services: each service by its own past, two intervals together, the deepest loud one named.
 
-Noise is short and alone; an incident lasts and is felt by who calls the failing service. So the score of a service is what two consecutive
-intervals say, plus what the most troubled caller says. Traffic is no evidence: it moves with the users, and naming by it costs the right service.
+Noise is short and alone; an incident lasts and is felt by who calls the failing service. So the score of a service is what two
+consecutive intervals say, plus what the most troubled caller says. Traffic is no evidence: it moves with the users, and naming by it
+costs the right service.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Evidence:
 
 
 class ServiceHealth:
-    """Gathers the points of one interval and judges them together. `polarity` is shared by all services (metric → where its good end is)."""
+    """Gathers the points of one interval and judges them together. `polarity`: metric → where its good end is, shared by all services."""
 
     def __init__(self, polarity: dict[str, Polarity]) -> None:
         self._polarity = polarity
