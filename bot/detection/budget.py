@@ -1,9 +1,9 @@
 """The threshold that a budget of false alarms allows, from the scores seen so far and nothing else.
 
-Health is most of the time, so the scores' own tail says how often a height is reached by chance: the maxima of equal stretches of time
-are taken (neighbours in time and services of one storm count once), an exponential is fitted above their quantile (peaks over threshold),
-and the height is chosen that it reaches so many times a day. What was raised is left out of the fit: a threshold must not climb with the
-incidents it finds.
+Health is most of the time, so the scores themselves say how often a height is reached by chance. The maxima of equal stretches of time are
+taken (services of one storm count once); the maximum of many exponential tails follows a Gumbel distribution, which is laid through the median
+and the ninth decile of what was seen: quantiles, because they do not move when a tenth of the time was an incident. What was raised is left
+out: a threshold must not climb with the incidents it finds. Source: Coles, *An Introduction to Statistical Modeling of Extreme Values*, ch. 3.
 """
 
 from __future__ import annotations
@@ -17,25 +17,32 @@ from collections.abc import Sequence
 from bot.detection.alarm import Alarm
 
 DAY_S = 86_400.0
-FIT_ABOVE = 0.75  # the quantile of the stretches' maxima above which the exponential holds
-MIN_STRETCHES = 40  # before that the theoretical tail alone decides
-PRIOR_STRETCHES = 20.0  # weight of the theoretical tail in the fit, in exceedances
-PRIOR_SCALE = 1.5  # mean excess in theory: a sum of surprises falls a little slower than e^-x
-MARGIN = 0.25  # of the budget that is spent on what the fit expects: it is a fit, and a budget is a limit
+LOWER, UPPER = 0.5, 0.9  # the quantiles that the Gumbel distribution is laid through
+CONFIDENCE_Z = 1.64  # a budget is a limit: on 95 of 100 days no more than it, so fewer are expected
+MIN_STRETCHES = 40  # before that, and as the least at any time, the theoretical tail decides
+PRIOR_STRETCHES = 40.0  # weight of the theoretical scale
+PRIOR_SCALE = 1.5  # in theory: a sum of surprises falls a little slower than e^-x
 MEMORY_STRETCHES = 4_096  # two weeks of five-minute stretches
+GAPS = 101  # the latest spaces between ticks, whose median is the length of a stretch
 MIN_STRETCH_S = 1.0
 
 
+def expected_per_day(limit_per_day: float) -> float:
+    """The Poisson mean whose count stays within the limit on 95 of 100 days: mean + 1.64 √mean = limit."""
+    root = (-CONFIDENCE_Z + math.sqrt(CONFIDENCE_Z**2 + 4.0 * limit_per_day)) / 2.0
+    return root * root
+
+
 class Budget:
-    """Admits alarms whose score is rarer than `per_day` in health. One for each engine: only its scores are comparable."""
+    """Admits alarms whose score is rarer than `per_day` in health. One for each engine: only its own scores are comparable."""
 
     def __init__(self, per_day: float) -> None:
-        self.per_day = per_day
+        self._rate = expected_per_day(per_day)
         self._arrived: deque[float] = deque()
         self._maxima = array("d")
-        self._gaps: deque[float] = deque(maxlen=101)
-        self._stretch_end_s = -math.inf
+        self._gaps: deque[float] = deque(maxlen=GAPS)
         self._last_s = -math.inf
+        self._stretch_end_s = -math.inf
         self._maximum = 0.0
         self._raised = False
 
@@ -49,19 +56,19 @@ class Budget:
         return raised
 
     def threshold(self, services: int) -> float:
-        """The score that health reaches MARGIN × `per_day` times a day."""
-        rate = self.per_day * MARGIN
-        stretches_per_day = DAY_S / self._stretch_s()
+        """The score that health is expected to reach so often that the budget is kept."""
+        per_day = DAY_S / self._stretch_s()
         theory = 0.0
         for _ in range(20):  # the fixed point of services × stretches × e^-x (1 + x) = rate
-            theory = math.log(max(services * stretches_per_day / rate, 1.0)) + math.log1p(theory)
+            theory = math.log(max(services * per_day / self._rate, 1.0)) + math.log1p(theory)
         known = len(self._maxima)
         if known < MIN_STRETCHES:
             return theory
-        first = int(FIT_ABOVE * known)
-        above, count = self._maxima[first], known - first
-        scale = (sum(self._maxima[first:]) - above * count + PRIOR_STRETCHES * PRIOR_SCALE) / (count + PRIOR_STRETCHES)
-        return max(theory, above + scale * math.log(max((1.0 - FIT_ABOVE) * stretches_per_day / rate, 1.0)))
+        lower, upper = self._maxima[int(LOWER * known)], self._maxima[int(UPPER * known)]
+        seen_scale = (upper - lower) / (_gumbel(UPPER) - _gumbel(LOWER))
+        scale = (seen_scale * known + PRIOR_SCALE * PRIOR_STRETCHES) / (known + PRIOR_STRETCHES)
+        wanted = 1.0 - min(self._rate / per_day, 1.0 - UPPER)
+        return max(theory, upper + scale * (_gumbel(wanted) - _gumbel(UPPER)))
 
     def _stretch_s(self) -> float:
         """The usual time between ticks."""
@@ -76,7 +83,7 @@ class Budget:
             return
         if self._stretch_end_s > -math.inf and not self._raised:
             self._learn(self._maximum)
-        self._stretch_end_s = now_s + self._stretch_s() / 2
+        self._stretch_end_s = now_s + self._stretch_s() / 2.0
         self._maximum, self._raised = 0.0, False
 
     def _learn(self, maximum: float) -> None:
@@ -84,3 +91,8 @@ class Budget:
         insort(self._maxima, maximum)
         if len(self._arrived) > MEMORY_STRETCHES:
             self._maxima.pop(bisect_left(self._maxima, self._arrived.popleft()))
+
+
+def _gumbel(probability: float) -> float:
+    """The standard Gumbel distribution's quantile."""
+    return -math.log(-math.log(probability))

@@ -15,7 +15,7 @@ from bot.detection.service_health import Evidence, ServiceHealth
 from bot.detection.shares import Polarity
 
 MAX_SERVICES = 5_000  # beyond, new ones are ignored and counted
-CAP = 15.0  # what one interval may contribute: no single value convinces alone
+CAP = 12.0  # what one interval may contribute: no single value convinces alone
 LOUD = 1.5  # below this an interval is ordinary (one in five)
 EXPLAINS = 0.7  # a callee at least this loud beside its caller takes the blame
 FRESH_INTERVALS = 1.5  # how old a neighbour's evidence may be

@@ -6,6 +6,8 @@ the metric, not of one service: over all services most values lie at the good en
 
 from __future__ import annotations
 
+import math
+
 from bot.detection.chance import binomial_surprise
 from bot.detection.tail import Tail
 
@@ -15,6 +17,8 @@ PRIOR_BAD = 0.5  # Jeffreys' half event, so that a service without a failure yet
 PRIOR_EVENTS = 100.0
 MEMORY = 0.998  # of the error share, an interval: half is forgotten after 350 intervals
 LEARN_SURPRISE = 6.0  # what is learnt of a surprise: once in 400 intervals; more belongs to an incident
+LEARN_BAD = 3.0  # and of bad events in such an interval: so many times the usual share, so that a lasting change becomes the rule slowly
+TAIL_SCALE = 0.7  # mean excess of the logarithm of binomial surprises where failures come independently, with room for bursts
 
 
 class Polarity:
@@ -44,7 +48,7 @@ class ShareJudge:
         self._whole = 0
         self._bad = 0.0
         self._events = 0.0
-        self._tail = Tail(prior_scale=1.0)
+        self._tail = Tail(prior_scale=TAIL_SCALE)
 
     def share(self, value: float) -> float | None:
         """The value as a share in 0..1; None when it is none."""
@@ -63,11 +67,13 @@ class ShareJudge:
         self._whole += abs(counted - round(counted)) <= WHOLE
         if self._whole < MIN_FIT * self._checks:
             return 0.0
-        bad = round(events * (1.0 - share)) if counts_good else round(counted)
-        raw = binomial_surprise(bad, total, (self._bad + PRIOR_BAD) / (self._events + PRIOR_EVENTS))
-        surprise = self._tail.surprise(raw) if raw > 0.0 else 0.0
-        self._tail.learn(min(raw, self._tail.value_at(LEARN_SURPRISE)))
-        if surprise < LEARN_SURPRISE:
-            self._bad = self._bad * MEMORY + bad
-            self._events = self._events * MEMORY + total
+        bad = float(round(events * (1.0 - share)) if counts_good else round(counted))
+        usual = (self._bad + PRIOR_BAD) / (self._events + PRIOR_EVENTS)
+        height = math.log1p(binomial_surprise(round(bad), total, usual))
+        surprise = self._tail.surprise(height) if height > 0.0 else 0.0
+        self._tail.learn(min(height, self._tail.value_at(LEARN_SURPRISE)))
+        if surprise >= LEARN_SURPRISE:
+            bad = min(bad, LEARN_BAD * usual * total)
+        self._bad = self._bad * MEMORY + bad
+        self._events = self._events * MEMORY + total
         return surprise
