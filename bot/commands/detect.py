@@ -16,7 +16,7 @@ from bot.errors import Refused
 
 NS_PER_S = 1_000_000_000
 PROGRESS_EVERY_LINES = 50
-DESCRIPTION = """Replays OTLP JSON-lines files (what the Collector's file exporter writes; plain or gzip) in time order and reports anomalies.
+DESCRIPTION = """Replays OTLP JSON-lines files (of the Collector's file exporter; plain or gzip) in time order and reports anomalies.
 Nothing is known beforehand and nothing of the future is used. Lines that cannot be read are counted on standard error.
 Exit codes: 0 answered, 64 nothing could be read or the command was used wrongly."""
 

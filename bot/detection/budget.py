@@ -1,9 +1,10 @@
 """The threshold that a budget of false alarms allows, from the scores seen so far and nothing else.
 
-Health is most of the time, so the scores themselves say how often a height is reached by chance. The maxima of equal stretches of time are
-taken (services of one storm count once); the maximum of many exponential tails follows a Gumbel distribution, which is laid through the median
-and the ninth decile of what was seen: quantiles, because they do not move when a tenth of the time was an incident. What was raised is left
-out: a threshold must not climb with the incidents it finds. Source: Coles, *An Introduction to Statistical Modeling of Extreme Values*, ch. 3.
+Health is most of the time, so the scores themselves say how often a height is reached by chance. The maxima of equal stretches of time
+are taken (services of one storm count once); the maximum of many exponential tails follows a Gumbel distribution, which is laid through
+the median and the ninth decile of what was seen: quantiles, because they do not move when a tenth of the time was an incident. What was
+raised is left out: a threshold must not climb with the incidents it finds.
+Source: Coles, *An Introduction to Statistical Modeling of Extreme Values*, ch. 3.
 """
 
 from __future__ import annotations
