@@ -14,15 +14,15 @@ from array import array
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from bot.detection.alarm import Alarm
 
 DAY_S = 86_400.0
 LOWER, UPPER = 0.5, 0.9  # the quantiles that the Gumbel distribution is laid through
 CONFIDENCE_Z = 1.64  # a budget is a limit: on 95 of 100 days no more than it, so fewer are expected
-MIN_STRETCHES = 40  # before that, and as the least at any time, the theoretical tail decides
-PRIOR_STRETCHES = 40.0  # weight of the theoretical scale
-PRIOR_SCALE = 1.5  # in theory: a sum of surprises falls a little slower than e^-x
+MIN_STRETCHES = 40  # before that, and as the least at any time, what is known beforehand decides
+PRIOR_STRETCHES = 40.0  # weight of the scale known beforehand
 MEMORY_STRETCHES = 4_096  # two weeks of five-minute stretches
 GAPS = 101  # the latest spaces between ticks, whose median is the length of a stretch
 MIN_STRETCH_S = 1.0
@@ -34,10 +34,24 @@ def expected_per_day(limit_per_day: float) -> float:
     return root * root
 
 
+@dataclass(frozen=True, slots=True)
+class ScoreScale:
+    """What is known of an engine's scores before any was seen. `scale`: by how much a score must rise to be e times rarer.
+    `least`: no threshold is lower; None: the scores are sums of surprises, so theory gives the least for the rate that is wanted."""
+
+    scale: float
+    least: float | None
+
+
+SURPRISES = ScoreScale(scale=1.5, least=None)  # a sum of surprises falls a little slower than e^-x
+EFFECTS = ScoreScale(scale=0.3, least=0.7)  # effect sizes: nothing below a lasting doubling is worth a person's time
+
+
 class Budget:
     """Admits alarms whose score is rarer than `per_day` in health. One for each engine: only its own scores are comparable."""
 
-    def __init__(self, per_day: float) -> None:
+    def __init__(self, per_day: float, known: ScoreScale = SURPRISES) -> None:
+        self._known = known
         self._rate = expected_per_day(per_day)
         self._arrived: deque[float] = deque()
         self._maxima = array("d")
@@ -59,17 +73,17 @@ class Budget:
     def threshold(self, services: int) -> float:
         """The score that health is expected to reach so often that the budget is kept."""
         per_day = DAY_S / self._stretch_s()
-        theory = 0.0
-        for _ in range(20):  # the fixed point of services × stretches × e^-x (1 + x) = rate
-            theory = math.log(max(services * per_day / self._rate, 1.0)) + math.log1p(theory)
+        least = self._known.least
+        if least is None:
+            least = _least_surprise(services * per_day / self._rate)
         known = len(self._maxima)
         if known < MIN_STRETCHES:
-            return theory
+            return least
         lower, upper = self._maxima[int(LOWER * known)], self._maxima[int(UPPER * known)]
         seen_scale = (upper - lower) / (_gumbel(UPPER) - _gumbel(LOWER))
-        scale = (seen_scale * known + PRIOR_SCALE * PRIOR_STRETCHES) / (known + PRIOR_STRETCHES)
+        scale = (seen_scale * known + self._known.scale * PRIOR_STRETCHES) / (known + PRIOR_STRETCHES)
         wanted = 1.0 - min(self._rate / per_day, 1.0 - UPPER)
-        return max(theory, upper + scale * (_gumbel(wanted) - _gumbel(UPPER)))
+        return max(least, upper + scale * (_gumbel(wanted) - _gumbel(UPPER)))
 
     def _stretch_s(self) -> float:
         """The usual time between ticks."""
@@ -92,6 +106,14 @@ class Budget:
         insort(self._maxima, maximum)
         if len(self._arrived) > MEMORY_STRETCHES:
             self._maxima.pop(bisect_left(self._maxima, self._arrived.popleft()))
+
+
+def _least_surprise(trials_per_event: float) -> float:
+    """The x that two summed surprises reach once in so many trials: the fixed point of trials × e^-x (1 + x) = 1."""
+    least = 0.0
+    for _ in range(20):
+        least = math.log(max(trials_per_event, 1.0)) + math.log1p(least)
+    return least
 
 
 def _gumbel(probability: float) -> float:

@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 from bot.detection.alarm import Alarm
-from bot.detection.budget import Budget
+from bot.detection.budget import EFFECTS, SURPRISES, Budget
 from bot.detection.metrics import MetricEngine
-from bot.detection.observation import Call, Observation, Point
+from bot.detection.observation import BareSpan, Call, Observation, Point
+from bot.detection.spans import SpanEngine
 
 
 class Detector:
-    """Feed with `observe`, ask with `tick`. `per_day`: the false alarms a day to tolerate; None: every candidate is an answer."""
+    """Feed with `observe`, ask with `tick`. `per_day`: the false alarms a day to tolerate; None: every candidate is an answer.
+
+    The budget is given to each engine in full: a stream seldom feeds two of them, and their scores cannot be compared.
+    """
 
     def __init__(self, per_day: float | None = None) -> None:
-        self._metrics = MetricEngine()
-        self._metric_budget = Budget(per_day) if per_day is not None else None
+        self.metrics = MetricEngine()
+        self.spans = SpanEngine()
+        self._metric_budget = None if per_day is None else Budget(per_day, SURPRISES)
+        self._span_budget = None if per_day is None else Budget(per_day, EFFECTS)
 
     def observe(self, seen: Observation) -> None:
-        if isinstance(seen, Point):
-            self._metrics.observe_point(seen)
-        elif isinstance(seen, Call):
-            self._metrics.observe_call(seen)
+        match seen:
+            case Point():
+                self.metrics.observe_point(seen)
+            case BareSpan():
+                self.spans.observe_span(seen)
+            case Call():
+                self.metrics.observe_call(seen)
 
     def tick(self, now_s: float) -> list[Alarm]:
         """What is wrong at `now_s`, from everything observed so far."""
-        alarms = self._metrics.tick(now_s)
-        if self._metric_budget is not None:
-            alarms = self._metric_budget.admit(alarms, now_s, self._metrics.services)
-        return alarms
+        found: list[Alarm] = []
+        if self.metrics.due():
+            alarms = self.metrics.tick(now_s)
+            found += alarms if self._metric_budget is None else self._metric_budget.admit(alarms, now_s, self.metrics.services)
+        if self.spans.due(now_s):
+            alarms = self.spans.tick(now_s)
+            found += alarms if self._span_budget is None else self._span_budget.admit(alarms, now_s, self.spans.services)
+        return found

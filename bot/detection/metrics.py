@@ -53,6 +53,10 @@ class MetricEngine:
     def services(self) -> int:
         return len(self._services)
 
+    def due(self) -> bool:
+        """Whether any service reported since the last tick."""
+        return bool(self._reported)
+
     def tick(self, now_s: float) -> list[Alarm]:
         """Alarms for every loud service whose callees do not explain it. Judged at the newest time of its own points."""
         judged = list(self._reported)
