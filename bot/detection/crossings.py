@@ -1,4 +1,4 @@
-"""Spans joined to their parents, from nothing but ids and times: what a call spent between two services, and what an operation spent itself.
+"""Spans joined to their parents by ids and times alone: what a call spent between two services, and what an operation spent itself.
 
 Between caller and callee: the caller's span minus the callee's (network, connection, queue). Own time: a span minus the time covered by its
 children (Jaeger and others call it self time). Spans come in any order; the child usually ends first, so it waits for its parent.

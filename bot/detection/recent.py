@@ -1,7 +1,7 @@
 """The latest effects around one service, in slots of time.
 
-Calls that one pause holds up end together: a slot counts once, however many calls it held. An incident slows (nearly) all slots, noise slows
-some: the lower quartile over the slots tells them apart.
+Calls that one pause holds up end together: a slot counts once, however many calls it held. An incident slows (nearly) all slots,
+noise slows some: the lower quartile over the slots tells them apart.
 """
 
 from __future__ import annotations
