@@ -12,6 +12,7 @@ from pathlib import Path
 from bot.commands.otlp_files import Tally, read_files
 from bot.detection.alarm import Alarm
 from bot.detection.detector import Detector
+from bot.detection.novelty import Novelty
 from bot.errors import Refused
 
 NS_PER_S = 1_000_000_000
@@ -41,7 +42,7 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 def replay(files: Sequence[Path], budget: float | None, tally: Tally, progress: bool = False) -> Iterator[Alarm]:
     """Alarms of a fresh detector over the files, as they arise. The clock never goes back: late lines are observed at the time it shows."""
-    detector = Detector(budget)
+    detector = Detector(Novelty, budget)
     now_s = float("-inf")
     for batch in read_files(files, tally):
         for at_s, seen in batch.seen:

@@ -3,7 +3,7 @@
 Health is most of the time, so the scores themselves say how often a height is reached by chance. The maxima of equal stretches of time
 are taken (services of one storm count once); the maximum of many exponential tails follows a Gumbel distribution, which is laid through
 the median and the ninth decile of what was seen: quantiles, because they do not move when a tenth of the time was an incident. What was
-raised is left out: a threshold must not climb with the incidents it finds.
+raised is left out: a threshold must not climb with the incidents it finds. Unless it is raised all the time: then it is noise, and counts.
 Source: Coles, *An Introduction to Statistical Modeling of Extreme Values*, ch. 3.
 """
 
@@ -23,6 +23,7 @@ LOWER, UPPER = 0.5, 0.9  # the quantiles that the Gumbel distribution is laid th
 CONFIDENCE_Z = 1.64  # a budget is a limit: on 95 of 100 days no more than it, so fewer are expected
 MIN_STRETCHES = 40  # before that, and as the least at any time, what is known beforehand decides
 PRIOR_STRETCHES = 40.0  # weight of the scale known beforehand
+INCIDENT_SHARE = 0.2  # of the stretches at most is left out as raised; a service that fails more often has no health to compare with
 MEMORY_STRETCHES = 4_096  # two weeks of five-minute stretches
 GAPS = 101  # the latest spaces between ticks, whose median is the length of a stretch
 MIN_STRETCH_S = 1.0
@@ -47,14 +48,35 @@ SURPRISES = ScoreScale(scale=1.5, least=None)  # a sum of surprises falls a litt
 EFFECTS = ScoreScale(scale=0.3, least=0.7)  # effect sizes: nothing below a lasting doubling is worth a person's time
 
 
+class Maxima:
+    """The latest maxima, ordered."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[float] = deque()
+        self._ordered = array("d")
+
+    @property
+    def count(self) -> int:
+        return len(self._ordered)
+
+    def quantile(self, share: float) -> float:
+        return self._ordered[int(share * len(self._ordered))]
+
+    def learn(self, maximum: float) -> None:
+        self._arrived.append(maximum)
+        insort(self._ordered, maximum)
+        if len(self._arrived) > MEMORY_STRETCHES:
+            self._ordered.pop(bisect_left(self._ordered, self._arrived.popleft()))
+
+
 class Budget:
     """Admits alarms whose score is rarer than `per_day` in health. One for each engine: only its own scores are comparable."""
 
     def __init__(self, per_day: float, known: ScoreScale = SURPRISES) -> None:
         self._known = known
         self._rate = expected_per_day(per_day)
-        self._arrived: deque[float] = deque()
-        self._maxima = array("d")
+        self._calm = Maxima()
+        self._all = Maxima()
         self._gaps: deque[float] = deque(maxlen=GAPS)
         self._last_s = -math.inf
         self._stretch_end_s = -math.inf
@@ -76,10 +98,11 @@ class Budget:
         least = self._known.least
         if least is None:
             least = _least_surprise(services * per_day / self._rate)
-        known = len(self._maxima)
+        maxima = self._calm if self._calm.count >= (1.0 - INCIDENT_SHARE) * self._all.count else self._all
+        known = maxima.count
         if known < MIN_STRETCHES:
             return least
-        lower, upper = self._maxima[int(LOWER * known)], self._maxima[int(UPPER * known)]
+        lower, upper = maxima.quantile(LOWER), maxima.quantile(UPPER)
         seen_scale = (upper - lower) / (_gumbel(UPPER) - _gumbel(LOWER))
         scale = (seen_scale * known + self._known.scale * PRIOR_STRETCHES) / (known + PRIOR_STRETCHES)
         wanted = 1.0 - min(self._rate / per_day, 1.0 - UPPER)
@@ -96,16 +119,12 @@ class Budget:
         self._last_s = max(self._last_s, now_s)
         if now_s < self._stretch_end_s:
             return
-        if self._stretch_end_s > -math.inf and not self._raised:
-            self._learn(self._maximum)
+        if self._stretch_end_s > -math.inf:
+            self._all.learn(self._maximum)
+            if not self._raised:
+                self._calm.learn(self._maximum)
         self._stretch_end_s = now_s + self._stretch_s() / 2.0
         self._maximum, self._raised = 0.0, False
-
-    def _learn(self, maximum: float) -> None:
-        self._arrived.append(maximum)
-        insort(self._maxima, maximum)
-        if len(self._arrived) > MEMORY_STRETCHES:
-            self._maxima.pop(bisect_left(self._maxima, self._arrived.popleft()))
 
 
 def _least_surprise(trials_per_event: float) -> float:

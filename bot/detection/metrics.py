@@ -10,7 +10,7 @@ from __future__ import annotations
 from bot.detection.alarm import Alarm
 from bot.detection.chance import summed_surprise
 from bot.detection.graph import CallGraph
-from bot.detection.observation import Call, Point, SeriesId
+from bot.detection.observation import Call, Point
 from bot.detection.service_health import Evidence, ServiceHealth
 from bot.detection.shares import Polarity
 
@@ -45,9 +45,6 @@ class MetricEngine:
             health = self._services[service] = ServiceHealth(self._polarity)
         health.observe(point)
         self._reported[service] = point.at_s
-
-    def lone_gauge(self, service: str) -> SeriesId | None:
-        return self._services[service].lone_gauge if service in self._services else None
 
     @property
     def services(self) -> int:

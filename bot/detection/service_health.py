@@ -59,16 +59,6 @@ class ServiceHealth:
                 return
             value = value - before if value >= before else value  # a restarted counter began at 0
         self._pending[series] = value
-        if may_be_share(series) and statistic_of(series) == "mean":
-            self._polarity.setdefault(series.metric, Polarity())
-
-    @property
-    def lone_gauge(self) -> SeriesId | None:
-        """The service's only series when it is a gauge without statistics: nothing here can judge it."""
-        if len(self._seen) != 1:
-            return None
-        only = next(iter(self._seen))
-        return only if only.instrument == "gauge" and statistic_of(only) == "none" else None
 
     def judge(self, at_s: float) -> Evidence:
         """The interval that ends at `at_s`; forgets its points."""
