@@ -10,9 +10,10 @@ import heapq
 import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 import msgspec
 
@@ -49,24 +50,20 @@ class Batch:
 
 def read_files(paths: Sequence[Path], tally: Tally) -> Iterator[Batch]:
     """All files merged by time. Raises Missing or Refused when a file cannot be opened; bad lines are counted in `tally`."""
-    opened = [_open(path) for path in paths]
-    streams = [_batches(path, file, tally) for path, file in zip(paths, opened, strict=True)]
-    try:
+    with ExitStack() as opened:
+        streams = [_batches(path, _open(path, opened), tally) for path in paths]
         yield from heapq.merge(*streams, key=lambda batch: batch.at_s)
-    finally:
-        for file in opened:
-            file.close()
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path, opened: ExitStack) -> IO[bytes]:
     try:
-        file = path.open("rb")
+        file = opened.enter_context(path.open("rb"))
         packed = file.peek(2)[:2] == GZIP_MAGIC
     except FileNotFoundError as problem:
         raise Missing(f"there is no file {path}") from problem
     except OSError as problem:
         raise Refused(f"cannot read {path}: {problem.strerror}") from problem
-    return gzip.GzipFile(fileobj=file) if packed else file  # type: ignore[return-value]
+    return cast("IO[bytes]", opened.enter_context(gzip.GzipFile(fileobj=file))) if packed else file
 
 
 def _batches(path: Path, file: IO[bytes], tally: Tally) -> Iterator[Batch]:
