@@ -18,7 +18,7 @@ from typing import IO, cast
 import msgspec
 
 from bot.commands.otlp_messages import decode_request
-from bot.commands.otlp_observations import observations
+from bot.commands.otlp_observations import Reader
 from bot.detection.observation import Observation
 from bot.errors import Missing, Refused
 
@@ -51,7 +51,7 @@ class Batch:
 def read_files(paths: Sequence[Path], tally: Tally) -> Iterator[Batch]:
     """All files merged by time. Raises Missing or Refused when a file cannot be opened; bad lines are counted in `tally`."""
     with ExitStack() as opened:
-        streams = [_batches(path, _open(path, opened), tally) for path in paths]
+        streams = [_batches(path, _open(path, opened), Reader(), tally) for path in paths]
         yield from heapq.merge(*streams, key=lambda batch: batch.at_s)
 
 
@@ -66,7 +66,7 @@ def _open(path: Path, opened: ExitStack) -> IO[bytes]:
     return cast("IO[bytes]", opened.enter_context(gzip.GzipFile(fileobj=file))) if packed else file
 
 
-def _batches(path: Path, file: IO[bytes], tally: Tally) -> Iterator[Batch]:
+def _batches(path: Path, file: IO[bytes], reader: Reader, tally: Tally) -> Iterator[Batch]:
     number = 0
     while True:
         try:
@@ -78,16 +78,16 @@ def _batches(path: Path, file: IO[bytes], tally: Tally) -> Iterator[Batch]:
             return
         number += 1
         if line.strip():
-            batch = _batch(line, f"{path.name}, line {number}", tally)
+            batch = _batch(line, f"{path.name}, line {number}", reader, tally)
             if batch is not None:
                 yield batch
 
 
-def _batch(line: bytes, where: str, tally: Tally) -> Batch | None:
+def _batch(line: bytes, where: str, reader: Reader, tally: Tally) -> Batch | None:
     tally.lines += 1
     try:
         request = decode_request(line)
-        seen = observations(request)
+        seen = reader.observations(request)
     except (msgspec.DecodeError, ValueError, RecursionError) as problem:
         tally.refuse("no OTLP export request in JSON", f"{where}: {problem}")
         return None

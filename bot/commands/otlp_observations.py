@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from bot.commands.otlp_histograms import Histograms
 from bot.commands.otlp_messages import (
     Gauge,
-    HistogramPoint,
+    Histogram,
     KeyValue,
     Metric,
     NumberPoint,
@@ -24,25 +25,43 @@ NS_PER_S = 1e9
 UNKNOWN_SERVICE = "unknown_service"  # what the specification names a resource without service.name
 SERVICE_GRAPH = "traces_service_graph_request_total"  # of the Collector's servicegraph connector
 STATISTIC_KEYS = ("statistic", "stat", "quantile", "percentile", "aggregation")
+FAILED = ("share", "failed")  # tells the share of failures from the durations of the same metric
 CUMULATIVE = (2, "AGGREGATION_TEMPORALITY_CUMULATIVE")
 
 
-def observations(request: Request) -> list[tuple[float, Observation]]:
-    """(when it was known, what was seen), by time. Values that are no finite numbers are left out."""
-    found = [*_points(request.resource_metrics or ()), *_spans(request)]
-    found.sort(key=lambda seen: seen[0])
-    return found
+class Reader:
+    """Reads requests in the order in which they come: cumulative histograms need their last point."""
 
+    def __init__(self) -> None:
+        self.histograms = Histograms()
 
-def _points(resources: Iterable[ResourceMetrics]) -> Iterator[tuple[float, Observation]]:
-    for resource in resources:
-        service = service_name(resource.resource)
-        for scope in resource.scope_metrics:
-            for metric in scope.metrics:
-                if metric.name == SERVICE_GRAPH:
-                    yield from _calls(metric)
-                else:
-                    yield from _metric_points(service, metric)
+    def observations(self, request: Request) -> list[tuple[float, Observation]]:
+        """(when it was known, what was seen), by time. Values that are no finite numbers are left out."""
+        found = [*self._points(request.resource_metrics or ()), *_spans(request)]
+        found.sort(key=lambda seen: seen[0])
+        return found
+
+    def _points(self, resources: Iterable[ResourceMetrics]) -> Iterator[tuple[float, Observation]]:
+        for resource in resources:
+            service = service_name(resource.resource)
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    if metric.name == SERVICE_GRAPH:
+                        yield from _calls(metric)
+                    elif metric.histogram is not None:
+                        yield from self._histogram(service, metric, metric.histogram)
+                    else:
+                        yield from _metric_points(service, metric)
+
+    def _histogram(self, service: str, metric: Metric, histogram: Histogram) -> Iterator[tuple[float, Observation]]:
+        cumulative = histogram.aggregation_temporality in CUMULATIVE
+        for time_ns, interval in self.histograms.intervals(service, metric.name, histogram.data_points, cumulative).items():
+            at_s, count = time_ns / NS_PER_S, interval.count
+            for statistic, value in interval.statistics():
+                yield at_s, Point(at_s, SeriesId(service, metric.name, statistic, (), metric.unit, "gauge"), value)
+            yield at_s, Point(at_s, SeriesId(service, metric.name, "count", (), "", "gauge"), float(count))
+            if count:
+                yield at_s, Point(at_s, SeriesId(service, metric.name, "", (FAILED,), "1", "gauge"), interval.failed / count)
 
 
 def _metric_points(service: str, metric: Metric) -> Iterator[tuple[float, Observation]]:
@@ -57,12 +76,6 @@ def _metric_points(service: str, metric: Metric) -> Iterator[tuple[float, Observ
             for quantile in summary.quantile_values:
                 if math.isfinite(value := float(quantile.value)):
                     yield _point(service, metric, "gauge", summary, value, str(quantile.quantile))
-    if metric.histogram is not None:
-        instrument = "cumulative" if metric.histogram.aggregation_temporality in CUMULATIVE else "delta"
-        for histogram in metric.histogram.data_points:
-            yield _point(service, metric, instrument, histogram, float(histogram.count), "count")
-            if histogram.sum is not None and math.isfinite(value := float(histogram.sum)):
-                yield _point(service, metric, instrument, histogram, value, "sum")
 
 
 def _instrument(holder: Gauge | Sum) -> Instrument:
@@ -72,7 +85,7 @@ def _instrument(holder: Gauge | Sum) -> Instrument:
 
 
 def _point(
-    service: str, metric: Metric, instrument: Instrument, holder: NumberPoint | SummaryPoint | HistogramPoint, value: float, statistic: str
+    service: str, metric: Metric, instrument: Instrument, holder: NumberPoint | SummaryPoint, value: float, statistic: str
 ) -> tuple[float, Observation]:
     at_s = holder.time_unix_nano / NS_PER_S
     attributes = tuple(sorted((a.key, a.text) for a in holder.attributes if a.key not in STATISTIC_KEYS))

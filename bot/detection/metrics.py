@@ -18,7 +18,6 @@ MAX_SERVICES = 5_000  # beyond, new ones are ignored and counted
 CAP = 12.0  # what one interval may contribute: no single value convinces alone
 LOUD = 1.5  # below this an interval is ordinary (one in five)
 EXPLAINS = 0.7  # a callee at least this loud beside its caller takes the blame
-FRESH_INTERVALS = 1.5  # how old a neighbour's evidence may be
 
 
 class MetricEngine:
@@ -65,23 +64,32 @@ class MetricEngine:
 
     def _alarm(self, service: str) -> Alarm | None:
         evidence, before = self._evidence[service]
-        if min(evidence.strength, CAP) < LOUD:
+        if evidence.strength < LOUD:
             return None
-        own = self._score(service, evidence.at_s)
-        for callee in self.graph.callees(service):
-            if self._is_loud(callee, evidence.at_s) and self._score(callee, evidence.at_s) >= max(LOUD, EXPLAINS * own):
-                return None
-        felt = max((self._score(caller, evidence.at_s) for caller in self.graph.callers(service)), default=0.0)
+        since_s = evidence.at_s if before is None else before.at_s
+        own = self._score(service)
+        callees = [callee for callee in self.graph.callees(service) if self._is_current(callee, since_s, evidence.at_s)]
+        if any(self._explains(callee, evidence, own) for callee in callees):
+            return None
+        callers = [self._score(caller) for caller in self.graph.callers(service) if self._is_current(caller, since_s, evidence.at_s)]
         loudest = evidence if before is None or evidence.strength >= before.strength else before
-        return Alarm(evidence.at_s, service, loudest.signal, own + min(felt, own))
+        return Alarm(evidence.at_s, service, loudest.signal, own + min(max(callers, default=0.0), own))
 
-    def _is_loud(self, service: str, at_s: float) -> bool:
-        return service in self._evidence and self._evidence[service][0].at_s == at_s and self._evidence[service][0].strength >= LOUD
+    def _explains(self, callee: str, evidence: Evidence, own: float) -> bool:
+        """Whether a callee takes the blame. One that reports at other times may be an interval behind: then the latest one decides."""
+        latest = self._evidence[callee][0]
+        if latest.strength < LOUD:
+            return False
+        if self._score(callee) >= max(LOUD, EXPLAINS * own):
+            return True
+        return latest.at_s < evidence.at_s and min(latest.strength, CAP) >= EXPLAINS * min(evidence.strength, CAP)
 
-    def _score(self, service: str, at_s: float) -> float:
-        """What the latest two intervals of a service say together; 0 when it has not reported for this time."""
+    def _is_current(self, service: str, since_s: float, at_s: float) -> bool:
+        """Whether its latest evidence lies in the interval from `since_s` to `at_s`: services need not report together."""
         known = self._evidence.get(service)
-        if known is None or known[0].at_s != at_s:
-            return 0.0
-        latest, before = known
+        return known is not None and (known[0].at_s == at_s or since_s < known[0].at_s < at_s)
+
+    def _score(self, service: str) -> float:
+        """What the latest two intervals of a service say together."""
+        latest, before = self._evidence[service]
         return summed_surprise(min(latest.strength, CAP) + (min(before.strength, CAP) if before is not None else 0.0))

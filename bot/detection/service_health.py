@@ -65,7 +65,7 @@ class ServiceHealth:
         pending, self._pending = self._pending, {}
         spread: dict[Facet, dict[str, float]] = defaultdict(dict)
         shares: list[tuple[Facet, float]] = []
-        counts: list[float] = []
+        counts: dict[str, float] = {}
         for series, value in pending.items():
             statistic = statistic_of(series)
             facet = (series.metric, series.attributes)
@@ -74,7 +74,7 @@ class ServiceHealth:
             if may_be_share(series):
                 shares.append((facet, value))
             elif may_be_count(series):
-                counts.append(value)
+                counts[series.metric] = max(value, counts.get(series.metric, 0.0))
         latency = max((self._slow(facet, values) for facet, values in spread.items() if len(values) > 1), default=0.0)
         errors = max((self._failing(facet, value, counts) for facet, value in shares), default=0.0)
         return Evidence(at_s, latency, errors)
@@ -85,7 +85,7 @@ class ServiceHealth:
             judge = self._durations[facet] = DurationJudge()
         return judge.judge(values)
 
-    def _failing(self, facet: Facet, value: float, counts: list[float]) -> float:
+    def _failing(self, facet: Facet, value: float, counts: dict[str, float]) -> float:
         judge = self._shares.get(facet)
         if judge is None:
             judge = self._shares[facet] = ShareJudge()
@@ -94,4 +94,5 @@ class ServiceHealth:
             return 0.0
         polarity = self._polarity.setdefault(facet[0], Polarity())
         polarity.observe(share)
-        return judge.judge(share, max(counts), polarity.counts_good)
+        events = counts.get(facet[0], max(counts.values()))  # its own metric's count, or else all requests of the service
+        return judge.judge(share, events, polarity.counts_good)

@@ -111,6 +111,46 @@ def test_spans_are_read_without_kind_and_status(tmp_path: Path) -> None:
     assert batch.seen == [(3.0, BareSpan("t", "s", "", "api", "op", 1.0, 3.0))]
 
 
+def histogram_lines(intervals: int, draw: random.Random) -> list[str]:
+    """What an SDK exports: one cumulative histogram by status code; from LEARNT on requests are slow and fail."""
+    bounds, made = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0], []
+    counts, sums = {"200": [0] * 8, "500": [0] * 8}, {"200": 0.0, "500": 0.0}
+    for number in range(intervals):
+        bad = number >= LEARNT
+        for _ in range(100):
+            status = "500" if draw.random() < (0.4 if bad else 0.005) else "200"
+            duration_s = draw.lognormvariate(-1.0 if bad else -3.5, 0.4)
+            counts[status][sum(duration_s > bound for bound in bounds)] += 1
+            sums[status] += duration_s
+        data = [
+            {
+                "attributes": [{"key": "http.response.status_code", "value": {"intValue": status}}],
+                "timeUnixNano": str(round((BEGAN_S + number * INTERVAL_S) * 1e9)),
+                "count": str(sum(counts[status])),
+                "sum": sums[status],
+                "bucketCounts": [str(count) for count in counts[status]],
+                "explicitBounds": bounds,
+            }
+            for status in counts
+        ]
+        histogram = {"aggregationTemporality": "AGGREGATION_TEMPORALITY_CUMULATIVE", "dataPoints": data}
+        resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "api"}}]}
+        metric = {"name": "some.duration", "unit": "s", "histogram": histogram}
+        made.append(json.dumps({"resourceMetrics": [{"resource": resource, "scopeMetrics": [{"metrics": [metric]}]}]}))
+    return made
+
+
+def test_the_histograms_of_an_sdk_hold_durations_and_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = save(tmp_path / "m.jsonl", histogram_lines(LEARNT + 3, random.Random(6)))
+    batches = list(read_files([path], Tally()))
+    last = {(p.series.statistic, p.series.attributes): p.value for _, p in batches[-1].seen if isinstance(p, Point)}
+    assert last["count", ()] == 100.0 and 0.25 < last["p50", ()] < 0.5 < last["p99", ()] <= 1.0
+    assert run([str(path), "--json", "--budget", "1"], {}) == 0
+    found = answers(capsys)
+    assert found and {one["service"] for one in found} == {"api"}
+    assert min(int(str(one["at"])) for one in found) >= (BEGAN_S + LEARNT * INTERVAL_S) * 1e9
+
+
 def test_nothing_readable_is_refused_and_says_what_is_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Missing, match=r"there is no file .*nowhere\.jsonl"):
         run([str(tmp_path / "nowhere.jsonl")], {})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 
-from bot.detection.observation import Point, SeriesId
+from bot.detection.metrics import MetricEngine
+from bot.detection.observation import Call, Point, SeriesId
 from bot.detection.service_health import MAX_SERIES, ServiceHealth
-from tests.detection.detect_world import BEGAN_S, INTERVAL_S, LEARNT, Health, after, loudest, watch
+from tests.detection.detect_world import BEGAN_S, INTERVAL_S, LEARNT, Health, after, loudest, points, watch
 
 GRAPH = {"front": ("middle",), "middle": ("back",), "back": (), "bystander": ()}
 INCIDENT = 12.0  # the score that a budget of one false alarm a day would ask for, roughly
@@ -33,7 +35,19 @@ def test_without_a_graph_each_who_suffers_is_named() -> None:
     assert {alarm.service for alarm in alarms if alarm.score > INCIDENT} == {"front", "middle", "back"}
 
 
-def test_an_incident_in_health_is_silence_before_it() -> None:
+def test_services_that_report_at_different_seconds_are_still_one_incident() -> None:
+    """The caller reports a minute before its callee: from the second interval on the callee is blamed."""
+    engine, draw, found = MetricEngine(), random.Random(1), []
+    engine.observe_call(Call("middle", "back"))
+    for number in range(LEARNT + 3):
+        for late_s, service in ((0.0, "middle"), (60.0, "back")):
+            for point in points(number, service, slow_back(number, service), draw):
+                engine.observe_point(replace(point, at_s=point.at_s + late_s))
+            found += engine.tick(BEGAN_S + number * INTERVAL_S + late_s)
+    assert {alarm.service for alarm in after(found, LEARNT + 1) if alarm.score > INCIDENT} == {"back"}
+
+
+def test_before_the_incident_there_is_silence() -> None:
     assert max((alarm.score for alarm in watch(GRAPH, slow_back, LEARNT)), default=0.0) < INCIDENT
 
 
