@@ -21,7 +21,7 @@ LARGEST = 1e100  # beyond it a value is no measurement, and sums and distances c
 
 
 class Novelty:
-    """The anomaly score of each point of one gauge, from its own past alone, in at most 250 KiB.
+    """The anomaly score of each point of one gauge, from its own past alone, in at most 256 KiB.
 
     A score is `1 - 10^-d`, with d the decades of rarity (the mean of -log10 of the p-values), rounded down to half decades: 0.68, 0.90,
     0.968, 0.990, … One anomaly is told once: a point scores only when it is rarer, by a level, than all points of the last `REST_POINTS`;
@@ -41,7 +41,7 @@ class Novelty:
         self._spacing_s = math.nan
 
     def add(self, at_s: float, value: float) -> float:
-        """The score (0 … 1) of the next point. Points count in the order they come, whatever their clock says; a long gap ends the windows."""
+        """The score (0 … 1) of the next point. Points count in the order they come, whatever their clock says; a gap ends the windows."""
         if not math.isfinite(value) or abs(value) > LARGEST:
             self.ignored += 1
             return 0.0

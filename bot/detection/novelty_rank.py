@@ -21,6 +21,7 @@ class Rank:
     def __init__(self) -> None:
         self._counts = array("Q", bytes(8 * BUCKETS))
         self._total = 0
+        self._highest = 0  # no bucket above it was ever used
         self._unit = 0.0  # the first number above zero: the middle of the buckets
 
     @property
@@ -30,15 +31,17 @@ class Rank:
 
     def p_value(self, number: float) -> float:
         """The share of the numbers seen, this one among them, that are at least as large (0 < p ≤ 1); 1 while cold."""
-        if self.cold:
+        if self.cold or number <= 0.0:
             return 1.0
-        return (sum(self._counts[self._bucket(number) :]) + 1) / (self._total + 1)
+        return (sum(self._counts[self._bucket(number) : self._highest + 1]) + 1) / (self._total + 1)
 
     def add(self, number: float) -> None:
         """Remember the number."""
         if self._unit == 0.0 < number:
             self._unit = number
-        self._counts[self._bucket(number)] += 1
+        bucket = self._bucket(number)
+        self._highest = max(self._highest, bucket)
+        self._counts[bucket] += 1
         self._total += 1
         if self._total >= FULL_COUNT:
             self._counts = array("Q", (count // 2 for count in self._counts))
