@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+from bot.detection.rhythm import Rhythm
 from bot.detection.tail import Tail
 
 AGREEING = 2
@@ -19,16 +20,21 @@ class DurationJudge:
     """One distribution of one service."""
 
     def __init__(self) -> None:
-        self._tails: dict[str, Tail] = {}
+        self._tails: dict[str, tuple[Tail, Rhythm]] = {}
 
-    def judge(self, values: dict[str, float]) -> float:
+    def judge(self, at_s: float, values: dict[str, float]) -> float:
         """Surprise that AGREEING statistics share (`values`: statistic → duration, any unit), learning from it."""
         surprises: list[float] = []
         for statistic, value in values.items():
             if value <= 0.0 or (statistic not in self._tails and len(self._tails) >= MAX_STATISTICS):
                 continue
-            tail = self._tails.setdefault(statistic, Tail())
-            height = math.log(value)
+            if statistic not in self._tails:
+                self._tails[statistic] = Tail(), Rhythm()
+            tail, rhythm = self._tails[statistic]
+            usual_here = rhythm.offset(at_s)
+            height = math.log(value) - usual_here
             surprises.append(tail.surprise(height))
-            tail.learn(min(height, tail.value_at(LEARN_SURPRISE)))
+            learnt = min(height, tail.value_at(LEARN_SURPRISE))
+            tail.learn(learnt)
+            rhythm.learn(at_s, learnt + usual_here)
         return sorted(surprises)[-AGREEING] if len(surprises) >= AGREEING else 0.0

@@ -75,15 +75,15 @@ class ServiceHealth:
                 shares.append((facet, value))
             elif may_be_count(series):
                 counts[series.metric] = max(value, counts.get(series.metric, 0.0))
-        latency = max((self._slow(facet, values) for facet, values in spread.items() if len(values) > 1), default=0.0)
+        latency = max((self._slow(at_s, facet, values) for facet, values in spread.items() if len(values) > 1), default=0.0)
         errors = max((self._failing(facet, value, counts) for facet, value in shares), default=0.0)
         return Evidence(at_s, latency, errors)
 
-    def _slow(self, facet: Facet, values: dict[str, float]) -> float:
+    def _slow(self, at_s: float, facet: Facet, values: dict[str, float]) -> float:
         judge = self._durations.get(facet)
         if judge is None:
             judge = self._durations[facet] = DurationJudge()
-        return judge.judge(values)
+        return judge.judge(at_s, values)
 
     def _failing(self, facet: Facet, value: float, counts: dict[str, float]) -> float:
         judge = self._shares.get(facet)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.detection.durations import DurationJudge
 from bot.detection.metrics import MetricEngine
 from bot.detection.observation import Call, Point, SeriesId
 from bot.detection.service_health import MAX_SERIES, ServiceHealth
@@ -117,6 +118,19 @@ def test_a_slowness_that_stays_becomes_usual() -> None:
     early, late = after(alarms, LEARNT), after(alarms, LEARNT + 450)
     assert loudest(early).score > INCIDENT
     assert max((alarm.score for alarm in late), default=0.0) < INCIDENT
+
+
+def test_after_some_days_the_busy_hour_is_expected_and_the_same_slowness_at_night_is_not() -> None:
+    draw, durations, day = random.Random(3), DurationJudge(), 288
+
+    def judge(number: int, factor: float) -> float:
+        latency_s = 0.05 * factor * math.exp(draw.gauss(0, 0.05))
+        return durations.judge(BEGAN_S + number * INTERVAL_S, {"mean": latency_s, "p99": 3 * latency_s})
+
+    for number in range(8 * day):
+        judge(number, 3.0 if 120 <= number % day < 144 else 1.0)  # two busy hours, every day
+    busy, night = 8 * day + 130, 8 * day + 200
+    assert judge(busy, 3.0) < 4.0 < 8.0 < judge(night, 3.0)
 
 
 def test_a_restarted_counter_counts_from_nothing() -> None:
