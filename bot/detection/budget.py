@@ -23,7 +23,6 @@ LOWER, UPPER = 0.5, 0.9  # the quantiles that the Gumbel distribution is laid th
 CONFIDENCE_Z = 1.64  # a budget is a limit: on 95 of 100 days no more than it, so fewer are expected
 MIN_STRETCHES = 40  # before that, and as the least at any time, what is known beforehand decides
 PRIOR_STRETCHES = 40.0  # weight of the scale known beforehand
-INCIDENT_SHARE = 0.2  # of the stretches at most is left out as raised; a service that fails more often has no health to compare with
 MEMORY_STRETCHES = 4_096  # two weeks of five-minute stretches
 GAPS = 101  # the latest spaces between ticks, whose median is the length of a stretch
 MIN_STRETCH_S = 1.0
@@ -38,14 +37,19 @@ def expected_per_day(limit_per_day: float) -> float:
 @dataclass(frozen=True, slots=True)
 class ScoreScale:
     """What is known of an engine's scores before any was seen. `scale`: by how much a score must rise to be e times rarer.
-    `least`: no threshold is lower; None: the scores are sums of surprises, so theory gives the least for the rate that is wanted."""
+    `least`: no threshold is lower; None: the scores are sums of surprises, so theory gives the least for the rate that is wanted.
+    `incident_share`: of the stretches, at most, may be left out as raised; a system that fails more often has no health to compare with."""
 
     scale: float
     least: float | None
+    incident_share: float
 
 
-SURPRISES = ScoreScale(scale=1.5, least=None)  # a sum of surprises falls a little slower than e^-x
-EFFECTS = ScoreScale(scale=0.3, least=0.7)  # effect sizes: nothing below a lasting doubling is worth a person's time
+SURPRISES = ScoreScale(scale=1.5, least=None, incident_share=0.2)  # a sum of surprises falls a little slower than e^-x
+EFFECTS = ScoreScale(
+    scale=0.3, least=0.7, incident_share=1.0
+)  # effect sizes mean something by themselves: below a lasting doubling nothing
+# is worth a person's time, and above it a system may well be broken most of the time that is seen
 
 
 class Maxima:
@@ -98,7 +102,7 @@ class Budget:
         least = self._known.least
         if least is None:
             least = _least_surprise(services * per_day / self._rate)
-        maxima = self._calm if self._calm.count >= (1.0 - INCIDENT_SHARE) * self._all.count else self._all
+        maxima = self._calm if self._calm.count >= (1.0 - self._known.incident_share) * self._all.count else self._all
         known = maxima.count
         if known < MIN_STRETCHES:
             return least
