@@ -1,1 +1,1 @@
-"""Finds what got worse: detectors over series and spans, pure and online."""
+"""Detection: pure engines that are fed observations and a clock, and answer with alarms. Standard library only."""
