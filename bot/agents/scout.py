@@ -10,7 +10,7 @@ from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, 
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
-from bot.telemetry.calls import service_calls
+from bot.telemetry.calls import CallMap
 from bot.telemetry.evidence import gather, past_s
 from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
@@ -32,6 +32,7 @@ class Scout:
         self._clock = clock
         self._say = say
         self._store = SpanStore()
+        self._calls = CallMap(self._store)
         detection = policies.detection
         self._watches = {
             (o.service, o.operation): Watch(o, detection.false_alarms_per_year, detection.again_within_s) for o in policies.objectives
@@ -94,7 +95,7 @@ class Scout:
         return gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations, logs=self.logs)
 
     def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
-        return service_calls(self._store, since_s)
+        return self._calls.calls(since_s, now_s)
 
     def _durations(self, signal: Signal, hanging: Sequence[Trace], now_s: float) -> tuple[Durations, Durations] | None:
         """Of all requests, stored ones or not; one that hangs counts with the time that it has taken so far."""

@@ -14,6 +14,7 @@ from bot.telemetry.windows import quantile
 
 MIN_CALLS: Final = 5  # bad ones, or missing ones: fewer show nothing
 MIN_SHARE: Final = 0.1  # of the calls since the bad time began
+FRESH_S: Final = 2.0  # drawing takes 60 ms of a full store
 SILENT_SHARE: Final = 0.1  # of the calls that the caller's other spans lead to expect: fewer, and they do not come back
 
 Route = tuple[str, str, str, str]  # caller, its operation, callee, its operation
@@ -49,6 +50,19 @@ class Tally:
             return True
         expected = before * (caller_now - now) / max(1, caller_before - before)
         return expected >= MIN_CALLS and now < SILENT_SHARE * expected
+
+
+class CallMap:
+    """`service_calls` of one store, drawn anew at most every FRESH_S: the loop asks many times while an incident is open."""
+
+    def __init__(self, store: SpanStore) -> None:
+        self._store = store
+        self._drawn: tuple[float, float, tuple[ServiceCall, ...]] | None = None
+
+    def calls(self, since_s: float, now_s: float) -> tuple[ServiceCall, ...]:
+        if self._drawn is None or self._drawn[0] != since_s or not 0.0 <= now_s - self._drawn[1] < FRESH_S:
+            self._drawn = (since_s, now_s, service_calls(self._store, since_s))
+        return self._drawn[2]
 
 
 def service_calls(store: SpanStore, since_s: float) -> tuple[ServiceCall, ...]:

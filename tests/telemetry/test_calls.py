@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from bot.model import ServiceCall
-from bot.telemetry.calls import service_calls
+from bot.telemetry.calls import FRESH_S, CallMap, service_calls
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore
 from tests.telemetry.world import ASK, BUY, CARRIERS, ENGINE, FRONT, GATE, OFFERS, PRICE, T0, Faults, System, span
@@ -47,6 +47,18 @@ def test_the_way_to_the_hanging_carrier_got_worse_and_its_neighbours_did_not() -
     calls = service_calls(played(Faults(hanging="south"), 60.0), T0 + 40)
     worse = {(caller, callee) for caller, _, callee, _ in routes(calls, worse=True)}
     assert worse == {(FRONT, ENGINE), (ENGINE, GATE), (GATE, "south")}
+
+
+def test_a_map_is_drawn_anew_when_it_is_old_or_another_time_is_asked_for() -> None:
+    store = played(Faults(hanging="south"), 30.0)
+    calls = CallMap(store)
+    assert routes(calls.calls(T0 + 40, T0 + 60), worse=True) == set()
+    later = played(Faults(hanging="south"), 60.0)
+    for _, made in later.spans():
+        store.add(made, made.end_s)
+    assert routes(calls.calls(T0 + 40, T0 + 60 + FRESH_S / 2), worse=True) == set()
+    assert {callee for _, _, callee, _ in routes(calls.calls(T0 + 40, T0 + 60 + FRESH_S), worse=True)} == {ENGINE, GATE, "south"}
+    assert calls.calls(T0 + 41, T0 + 60 + FRESH_S) == service_calls(store, T0 + 41)
 
 
 def test_the_carrier_that_does_not_come_back_shows_before_anybody_has_given_up() -> None:
