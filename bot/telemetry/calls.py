@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
@@ -15,7 +16,7 @@ from bot.telemetry.windows import quantile
 MIN_CALLS: Final = 5  # bad ones, or missing ones: fewer show nothing
 MIN_SHARE: Final = 0.1  # of the calls since the bad time began
 FRESH_S: Final = 2.0  # drawing takes 60 ms of a full store
-SILENT_SHARE: Final = 0.1  # of the calls that the caller's other spans lead to expect: fewer, and they do not come back
+SILENT_SHARE: Final = 0.1  # of the calls that the caller's other spans lead to expect: fewer that come back well, and it hangs or fails
 
 Route = tuple[str, str, str, str]  # caller, its operation, callee, its operation
 
@@ -25,31 +26,32 @@ class Tally:
     """Calls of one route before and since."""
 
     before_ms: list[float] = field(default_factory=list)
-    now_ms: list[float] = field(default_factory=list)
     before_errors: int = 0
-    now_errors: int = 0
+    now: list[tuple[float, bool]] = field(default_factory=list)  # (duration in ms, failed)
 
     def add(self, span: Span, since_s: float) -> None:
         failed = span.error or bool(span.error_type)
         if span.start_s >= since_s:
-            self.now_ms.append(span.duration_ms)
-            self.now_errors += failed
+            self.now.append((span.duration_ms, failed))
         else:
             self.before_ms.append(span.duration_ms)
             self.before_errors += failed
 
     def worse(self, caller_before: int, caller_now: int) -> bool:
         """`caller_*`: spans of the caller's service in the two periods, to tell calls that do not come back from a caller without work."""
-        before, now = len(self.before_ms), len(self.now_ms)
+        before, now = len(self.before_ms), len(self.now)
         usual = self.before_errors / before if before else 0.0
-        if self.now_errors >= MIN_CALLS and self.now_errors / now >= usual + MIN_SHARE:
+        failed = sum(failed for _, failed in self.now)
+        if failed >= MIN_CALLS and failed / now >= usual + MIN_SHARE:
             return True
-        p99_ms = quantile(sorted(self.before_ms), 0.99)
-        slow = sum(took_ms > p99_ms for took_ms in self.now_ms) if p99_ms is not None and before >= MIN_CALLS else 0
+        p99_ms = quantile(sorted(self.before_ms), 0.99) if before >= MIN_CALLS else None
+        limit_ms = math.inf if p99_ms is None else p99_ms
+        slow = sum(took_ms > limit_ms for took_ms, _ in self.now)
         if slow >= MIN_CALLS and slow / now >= MIN_SHARE:
             return True
         expected = before * (caller_now - now) / max(1, caller_before - before)
-        return expected >= MIN_CALLS and now < SILENT_SHARE * expected
+        well = sum(took_ms <= limit_ms and not failed for took_ms, failed in self.now)
+        return expected >= MIN_CALLS and well < SILENT_SHARE * expected
 
 
 class CallMap:
@@ -94,7 +96,7 @@ def service_calls(store: SpanStore, since_s: float) -> tuple[ServiceCall, ...]:
             tallies.setdefault(route, Tally()).add(caller, since_s)
     for caller, peer, operation in pending:
         tallies.setdefault(_usual(usual, caller, peer, operation), Tally()).add(caller, since_s)
-    ranked = sorted(tallies.items(), key=lambda item: -(len(item[1].before_ms) + len(item[1].now_ms)))[: limits.CALLS]
+    ranked = sorted(tallies.items(), key=lambda item: -(len(item[1].before_ms) + len(item[1].now)))[: limits.CALLS]
     return tuple(ServiceCall(*route, worse=tally.worse(before[route[0]], now[route[0]])) for route, tally in ranked)
 
 

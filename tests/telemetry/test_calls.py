@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import pytest
 
 from bot.model import ServiceCall
-from bot.telemetry.calls import FRESH_S, CallMap, service_calls
+from bot.telemetry.calls import FRESH_S, CallMap, Tally, service_calls
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore
 from tests.telemetry.world import ASK, BUY, CARRIERS, ENGINE, FRONT, GATE, OFFERS, PRICE, T0, Faults, System, span
@@ -64,6 +64,25 @@ def test_a_map_is_drawn_anew_when_it_is_old_or_another_time_is_asked_for() -> No
 def test_the_carrier_that_does_not_come_back_shows_before_anybody_has_given_up() -> None:
     calls = service_calls(played(Faults(hanging="south"), 45.5), T0 + 40)
     assert {callee for _, _, callee, _ in routes(calls, worse=True)} == {ENGINE, GATE, "south"}
+
+
+def test_calls_of_which_only_failures_have_come_back_got_worse() -> None:
+    """Two of about thirteen, because the first customers have just given up: too few failures to judge by, and too many for silence."""
+    tally = Tally()
+
+    def call(at_s: float, took_s: float, error_type: str = "") -> None:
+        start_s = T0 + at_s
+        made = span(service=ENGINE, kind="client", start_s=start_s, end_s=start_s + took_s, error_type=error_type)
+        tally.add(made, T0 + 90)
+
+    for at_s in range(59):
+        call(at_s, 0.25)
+    for at_s in (100, 101):
+        call(at_s, 6.6, "cancelled")
+    assert tally.worse(caller_before=4 * 59, caller_now=42)
+    for at_s in (102, 103):
+        call(at_s, 0.2)
+    assert not tally.worse(caller_before=4 * 59, caller_now=44), "some have come back well"
 
 
 def test_a_caller_without_work_makes_no_call_look_worse() -> None:
