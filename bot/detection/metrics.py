@@ -26,6 +26,7 @@ class MetricEngine:
     def __init__(self) -> None:
         self.graph = CallGraph()
         self.ignored_services = 0
+        self.late_points = 0
         self._polarity: dict[str, Polarity] = {}
         self._services: dict[str, ServiceHealth] = {}
         self._reported: dict[str, float] = {}
@@ -42,8 +43,12 @@ class MetricEngine:
                 self.ignored_services += 1
                 return
             health = self._services[service] = ServiceHealth(self._polarity)
+        known = self._evidence.get(service)
+        if known is not None and point.at_s <= known[0].at_s:
+            self.late_points += 1  # its interval has been judged
+            return
         health.observe(point)
-        self._reported[service] = point.at_s
+        self._reported[service] = max(point.at_s, self._reported.get(service, 0.0))
 
     @property
     def services(self) -> int:

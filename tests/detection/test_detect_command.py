@@ -84,6 +84,24 @@ def test_bad_lines_are_counted_by_reason_and_the_rest_is_read(tmp_path: Path, ca
     assert {json.loads(line)["service"] for line in shown.out.splitlines()} == {"db"}
 
 
+def test_a_clock_that_is_centuries_ahead_or_behind_for_a_line_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = lines(LEARNT + 3)
+    began = str(round(BEGAN_S * 1e9))
+    spoilt = [
+        *good[:9],
+        good[0].replace(began, "9000000000000000000"),
+        good[0].replace(began, "17"),
+        good[0].replace(began, "-5"),
+        *good[9:],
+    ]
+    outcomes = []
+    for text in (good, spoilt):
+        assert run([str(save(tmp_path / "m.jsonl", text)), "--json", "--budget", "1"], {}) == 0
+        outcomes.append(capsys.readouterr())
+    assert outcomes[0].out == outcomes[1].out != ""
+    assert "1 × the clock was more than a day ahead" in outcomes[1].err and "1 × no OTLP export request" in outcomes[1].err
+
+
 def test_a_file_that_breaks_off_is_read_to_there(tmp_path: Path) -> None:
     path = save(tmp_path / "m.jsonl.gz", lines(30))
     path.write_bytes(path.read_bytes()[:-2000])
