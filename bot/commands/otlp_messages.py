@@ -106,6 +106,10 @@ class ScopeMetrics(msgspec.Struct):
     metrics: list[Metric] = []
 
 
+class Status(msgspec.Struct):
+    code: int | str = 0
+
+
 class Span(msgspec.Struct, rename="camel"):
     trace_id: str
     span_id: str
@@ -113,6 +117,9 @@ class Span(msgspec.Struct, rename="camel"):
     end_time_unix_nano: Nanoseconds
     parent_span_id: str = ""
     name: str = ""
+    kind: int | str = 0
+    status: Status | None = None
+    attributes: list[KeyValue] = []
 
 
 class ScopeSpans(msgspec.Struct):

@@ -169,6 +169,18 @@ def test_the_histograms_of_an_sdk_hold_durations_and_failures(tmp_path: Path, ca
     assert min(int(str(one["at"])) for one in found) >= (BEGAN_S + LEARNT * INTERVAL_S) * 1e9
 
 
+def test_kind_and_status_are_read_where_they_are_written(tmp_path: Path) -> None:
+    def span(kind: object, status: object, code: int) -> dict[str, object]:
+        attributes = [{"key": "http.response.status_code", "value": {"intValue": str(code)}}]
+        times = {"startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+        return {"traceId": "t", "spanId": "s", "kind": kind, "status": status, "attributes": attributes, **times}
+
+    spans = [span(2, {}, 200), span("SPAN_KIND_SERVER", {"code": "STATUS_CODE_ERROR"}, 200), span(5, {}, 503), span(3, {"code": 2}, 500)]
+    (batch,) = read_files([save(tmp_path / "t.jsonl", [json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})])], Tally())
+    read = [(seen.serves, seen.failed) for _, seen in batch.seen if isinstance(seen, BareSpan)]
+    assert read == [(True, False), (True, True), (True, True), (False, False)]
+
+
 def test_nothing_readable_is_refused_and_says_what_is_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(Missing, match=r"there is no file .*nowhere\.jsonl"):
         run([str(tmp_path / "nowhere.jsonl")], {})
