@@ -18,6 +18,7 @@ from bot.detection.novelty import Novelty
 from bot.errors import Refused
 
 NS_PER_S = 1_000_000_000
+TICK_S = 1.0  # what one export holds may differ by milliseconds and still belongs together
 PROGRESS_EVERY_LINES = 50
 CLEAR_LINE = "\r\x1b[K"
 HEADER = f"{'time (UTC)':20} {'signal':12} {'score':>7}  service"
@@ -69,12 +70,13 @@ def replay(
     """Alarms of a fresh detector over the files, as they arise; `told` hears of each line. The clock never goes back: what comes late is
     observed at the time that the clock shows."""
     detector = Detector(Novelty, budget)
-    now_s = -math.inf
+    now_s = since_s = -math.inf
     for batch in read_files(files, tally):
         for at_s, seen in batch.seen:
-            if at_s > now_s:
+            if at_s - since_s >= TICK_S:
                 yield from detector.tick(now_s)
-                now_s = at_s
+                since_s = at_s
+            now_s = max(now_s, at_s)
             detector.observe(seen)
         if told is not None:
             told(tally, now_s)

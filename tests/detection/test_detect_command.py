@@ -74,6 +74,17 @@ def test_what_comes_later_changes_nothing_before_it(tmp_path: Path, capsys: pyte
     assert found[0][: len(found[2])] == found[2] != [] and found[1][: len(found[3])] == found[3] != []
 
 
+def test_values_of_one_export_that_differ_by_milliseconds_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    together = lines(LEARNT + 3)
+    apart = [line.replace('000000000"', '123000000"', 1) for line in together]
+    assert apart != together
+    found = []
+    for text in (together, apart):
+        run([str(save(tmp_path / "m.jsonl", text)), "--json", "--budget", "1"], {})
+        found.append([(one["service"], one["signal"], one["score"]) for one in answers(capsys)])
+    assert found[0] == found[1] != []
+
+
 def test_bad_lines_are_counted_by_reason_and_the_rest_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = lines(LEARNT + 3)
     spoilt = [*good[:5], "{not json", "[]", "{}", '{"resourceSpans": 7}', "", *good[5:]]
