@@ -23,6 +23,7 @@ from bot.detection.observation import Observation
 from bot.errors import Missing, Refused
 
 GZIP_MAGIC = b"\x1f\x8b"
+MAX_AHEAD_S = 86_400.0
 MAX_LINE_BYTES = 64 * 1024 * 1024  # a longer line is no export request of any Collector; it is skipped and counted
 
 
@@ -51,7 +52,7 @@ class Batch:
 def read_files(paths: Sequence[Path], tally: Tally) -> Iterator[Batch]:
     """All files merged by time. Raises Missing or Refused when a file cannot be opened; bad lines are counted in `tally`."""
     with ExitStack() as opened:
-        streams = [_batches(path, _open(path, opened), Reader(), tally) for path in paths]
+        streams = [_steady(_batches(path, _open(path, opened), Reader(), tally), path, tally) for path in paths]
         yield from heapq.merge(*streams, key=lambda batch: batch.at_s)
 
 
@@ -64,6 +65,19 @@ def _open(path: Path, opened: ExitStack) -> IO[bytes]:
     except OSError as problem:
         raise Refused(f"cannot read {path}: {problem.strerror}") from problem
     return cast("IO[bytes]", opened.enter_context(gzip.GzipFile(fileobj=file))) if packed else file
+
+
+def _steady(batches: Iterator[Batch], path: Path, tally: Tally) -> Iterator[Batch]:
+    """Without lines of a clock that was wrong by days: one such line would stop the replay's clock for all that follow."""
+    held: Batch | None = None
+    for batch in batches:
+        if held is not None and held.at_s - batch.at_s > MAX_AHEAD_S:
+            tally.refuse("the clock was more than a day ahead of the next line's", path.name)
+        elif held is not None:
+            yield held
+        held = batch
+    if held is not None:
+        yield held
 
 
 def _batches(path: Path, file: IO[bytes], reader: Reader, tally: Tally) -> Iterator[Batch]:

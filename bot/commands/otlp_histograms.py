@@ -78,7 +78,7 @@ class Histograms:
             if interval.bounds == bounds:
                 interval.counts = [known + count for known, count in zip(interval.counts, change[0], strict=True)]
                 interval.total += change[1]
-                interval.failed += sum(change[0]) if _failed(point.attributes) else 0
+                interval.failed += sum(change[0]) if failed(point.attributes) else 0
         return found
 
     def _change(self, stream: StreamKey, counts: list[int], total: float) -> tuple[list[int], float] | None:
@@ -99,5 +99,5 @@ def _attributes(point: HistogramPoint) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((attribute.key, attribute.text) for attribute in point.attributes))
 
 
-def _failed(attributes: Sequence[KeyValue]) -> bool:
+def failed(attributes: Sequence[KeyValue]) -> bool:
     return any(a.key == "error.type" or (a.key in STATUS_KEYS and len(a.text) == 3 and a.text.startswith("5")) for a in attributes)

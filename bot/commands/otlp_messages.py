@@ -6,7 +6,11 @@ Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]  # fixed64 in the protocol; the upper half would be the year 2262 and later
 
 
 class AnyValue(msgspec.Struct, rename="camel"):
@@ -35,7 +39,7 @@ class KeyValue(msgspec.Struct):
 
 
 class NumberPoint(msgspec.Struct, rename="camel"):
-    time_unix_nano: int
+    time_unix_nano: Nanoseconds
     attributes: list[KeyValue] = []
     as_double: float | str | None = None
     as_int: int | None = None
@@ -54,7 +58,7 @@ class QuantileValue(msgspec.Struct):
 
 
 class SummaryPoint(msgspec.Struct, rename="camel"):
-    time_unix_nano: int
+    time_unix_nano: Nanoseconds
     attributes: list[KeyValue] = []
     count: int = 0
     sum: float | str = 0.0
@@ -62,7 +66,7 @@ class SummaryPoint(msgspec.Struct, rename="camel"):
 
 
 class HistogramPoint(msgspec.Struct, rename="camel"):
-    time_unix_nano: int
+    time_unix_nano: Nanoseconds
     attributes: list[KeyValue] = []
     count: int = 0
     sum: float | str | None = None
@@ -102,13 +106,20 @@ class ScopeMetrics(msgspec.Struct):
     metrics: list[Metric] = []
 
 
+class Status(msgspec.Struct):
+    code: int | str = 0
+
+
 class Span(msgspec.Struct, rename="camel"):
     trace_id: str
     span_id: str
-    start_time_unix_nano: int
-    end_time_unix_nano: int
+    start_time_unix_nano: Nanoseconds
+    end_time_unix_nano: Nanoseconds
     parent_span_id: str = ""
     name: str = ""
+    kind: int | str = 0
+    status: Status | None = None
+    attributes: list[KeyValue] = []
 
 
 class ScopeSpans(msgspec.Struct):

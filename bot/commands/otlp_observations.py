@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from bot.commands.otlp_histograms import Histograms
+from bot.commands.otlp_histograms import Histograms, failed
 from bot.commands.otlp_messages import (
     Gauge,
     Histogram,
@@ -26,6 +26,8 @@ UNKNOWN_SERVICE = "unknown_service"  # what the specification names a resource w
 SERVICE_GRAPH = "traces_service_graph_request_total"  # of the Collector's servicegraph connector
 STATISTIC_KEYS = ("statistic", "stat", "quantile", "percentile", "aggregation")
 FAILED = ("share", "failed")  # tells the share of failures from the durations of the same metric
+SERVING = (2, "SPAN_KIND_SERVER", 5, "SPAN_KIND_CONSUMER")
+ERROR = (2, "STATUS_CODE_ERROR")
 CUMULATIVE = (2, "AGGREGATION_TEMPORALITY_CUMULATIVE")
 
 
@@ -113,7 +115,9 @@ def _spans(request: Request) -> Iterator[tuple[float, Observation]]:
 
 def _span(service: str, span: Span) -> BareSpan:
     start_s, end_s = span.start_time_unix_nano / NS_PER_S, span.end_time_unix_nano / NS_PER_S
-    return BareSpan(span.trace_id, span.span_id, span.parent_span_id, service, span.name, start_s, end_s)
+    serves = span.kind in SERVING
+    broken = serves and ((span.status is not None and span.status.code in ERROR) or failed(span.attributes))
+    return BareSpan(span.trace_id, span.span_id, span.parent_span_id, service, span.name, start_s, end_s, serves, broken)
 
 
 def service_name(resource: Resource | None) -> str:

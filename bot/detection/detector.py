@@ -1,4 +1,5 @@
-"""Which engine judges what: services with several series by their health, a gauge that stands alone by its shape, bare spans by edges."""
+"""Which engine judges what: services with several series by their health, a gauge that stands alone by its shape, spans by their edges and,
+where they say that they serve requests, by those requests."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from bot.detection.budget import EFFECTS, SURPRISES, Budget
 from bot.detection.gauges import GaugeEngine, GaugeScorer
 from bot.detection.metrics import MetricEngine
 from bot.detection.observation import BareSpan, Call, Observation, Point
+from bot.detection.requests import RequestEngine
 from bot.detection.spans import SpanEngine
 
 
@@ -24,8 +26,10 @@ class Detector:
     def __init__(self, scorer: Callable[[], GaugeScorer], per_day: float | None = None) -> None:
         self.metrics = MetricEngine()
         self.spans = SpanEngine()
+        self.requests = RequestEngine()
         self.gauges = GaugeEngine(scorer)
         self._metric_budget = None if per_day is None else Budget(per_day, SURPRISES)
+        self._request_budget = None if per_day is None else Budget(per_day, SURPRISES)
         self._span_budget = None if per_day is None else Budget(per_day, EFFECTS)
         self._gauge_budget = None if per_day is None else Budget(per_day, SURPRISES)
 
@@ -35,9 +39,13 @@ class Detector:
                 self.metrics.observe_point(seen)
                 self.gauges.observe_point(seen)
             case BareSpan():
-                self.spans.observe_span(seen)
+                crossing = self.spans.observe_span(seen)
+                if crossing is not None:
+                    self.requests.observe_call(Call(crossing.caller, crossing.callee))
+                self.requests.observe_span(seen)
             case Call():
                 self.metrics.observe_call(seen)
+                self.requests.observe_call(seen)
 
     def tick(self, now_s: float) -> list[Alarm]:
         """What is wrong at `now_s`, from everything observed so far."""
@@ -46,6 +54,8 @@ class Detector:
             found += _admitted(self._metric_budget, self.metrics.tick(now_s), now_s, self.metrics.services)
         if self.spans.due(now_s):
             found += _admitted(self._span_budget, self.spans.tick(now_s), now_s, self.spans.services)
+        if self.requests.due(now_s):
+            found += _admitted(self._request_budget, self.requests.tick(now_s), now_s, self.requests.services)
         if self.gauges.due():
             alarms = self.gauges.tick(now_s)
             if self._gauge_budget is not None:

@@ -11,8 +11,7 @@ from bot.detection.alarm import Alarm
 from bot.detection.chance import summed_surprise
 from bot.detection.graph import CallGraph
 from bot.detection.observation import Call, Point
-from bot.detection.service_health import Evidence, ServiceHealth
-from bot.detection.shares import Polarity
+from bot.detection.service_health import Evidence, Fleet, ServiceHealth
 
 MAX_SERVICES = 5_000  # beyond, new ones are ignored and counted
 CAP = 12.0  # what one interval may contribute: no single value convinces alone
@@ -26,7 +25,8 @@ class MetricEngine:
     def __init__(self) -> None:
         self.graph = CallGraph()
         self.ignored_services = 0
-        self._polarity: dict[str, Polarity] = {}
+        self.late_points = 0
+        self.fleet = Fleet()
         self._services: dict[str, ServiceHealth] = {}
         self._reported: dict[str, float] = {}
         self._evidence: dict[str, tuple[Evidence, Evidence | None]] = {}
@@ -41,9 +41,13 @@ class MetricEngine:
             if len(self._services) >= MAX_SERVICES:
                 self.ignored_services += 1
                 return
-            health = self._services[service] = ServiceHealth(self._polarity)
+            health = self._services[service] = ServiceHealth(self.fleet)
+        known = self._evidence.get(service)
+        if known is not None and point.at_s <= known[0].at_s:
+            self.late_points += 1  # its interval has been judged
+            return
         health.observe(point)
-        self._reported[service] = point.at_s
+        self._reported[service] = max(point.at_s, self._reported.get(service, 0.0))
 
     @property
     def services(self) -> int:

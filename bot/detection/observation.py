@@ -39,7 +39,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class BareSpan:
-    """A span with nothing but names and times: no kind, no status."""
+    """A span: names and times; `serves` and `failed` where the sender says so (kind server or consumer; status error or a 5xx)."""
 
     trace_id: str
     span_id: str
@@ -48,6 +48,8 @@ class BareSpan:
     name: str
     start_s: float
     end_s: float
+    serves: bool = False
+    failed: bool = False
 
 
 Observation = Point | Call | BareSpan

@@ -11,6 +11,7 @@ from bot.detection.roles import may_be_count, may_be_share, may_be_time, statist
 from bot.detection.shares import Polarity, ShareJudge
 
 MAX_SERIES = 200  # of one service; what comes later is ignored and counted
+MAX_ALL_SERIES = 10_000  # of all services: what is learnt of one takes up to 10 KiB
 
 Facet = tuple[str, tuple[tuple[str, str], ...]]  # a metric and the attributes that tell its streams apart
 
@@ -32,23 +33,41 @@ class Evidence:
         return "latency" if self.latency >= self.errors else "errors"
 
 
-class ServiceHealth:
-    """Gathers the points of one interval and judges them together. `polarity`: metric → where its good end is, shared by all services."""
+class Fleet:
+    """What all services share: where each metric's good end is, and how many series may still be learnt."""
 
-    def __init__(self, polarity: dict[str, Polarity]) -> None:
-        self._polarity = polarity
+    def __init__(self, max_series: int = MAX_ALL_SERIES) -> None:
+        self.ignored_series = 0
+        self._left = max_series
+        self._polarity: dict[str, Polarity] = {}
+
+    def admit_series(self, of_the_service: int) -> bool:
+        """Whether a service that has so many series may have one more; counts those that may not."""
+        if of_the_service >= MAX_SERIES or not self._left:
+            self.ignored_series += 1
+            return False
+        self._left -= 1
+        return True
+
+    def polarity(self, metric: str) -> Polarity:
+        return self._polarity.setdefault(metric, Polarity())
+
+
+class ServiceHealth:
+    """Gathers the points of one interval and judges them together."""
+
+    def __init__(self, fleet: Fleet) -> None:
+        self._fleet = fleet
         self._pending: dict[SeriesId, float] = {}
         self._cumulative: dict[SeriesId, float] = {}
         self._durations: dict[Facet, DurationJudge] = {}
         self._shares: dict[Facet, ShareJudge] = {}
         self._seen: set[SeriesId] = set()
-        self.ignored_series = 0
 
     def observe(self, point: Point) -> None:
         series = point.series
         if series not in self._seen:
-            if len(self._seen) >= MAX_SERIES:
-                self.ignored_series += 1
+            if not self._fleet.admit_series(len(self._seen)):
                 return
             self._seen.add(series)
         value = point.value
@@ -92,7 +111,7 @@ class ServiceHealth:
         share = judge.share(value)
         if share is None or not counts:
             return 0.0
-        polarity = self._polarity.setdefault(facet[0], Polarity())
+        polarity = self._fleet.polarity(facet[0])
         polarity.observe(share)
         events = counts.get(facet[0], max(counts.values()))  # its own metric's count, or else all requests of the service
         return judge.judge(share, events, polarity.counts_good)

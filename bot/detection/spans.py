@@ -10,7 +10,7 @@ import math
 from typing import Literal
 
 from bot.detection.alarm import Alarm
-from bot.detection.crossings import SpanJoin
+from bot.detection.crossings import Crossing, SpanJoin
 from bot.detection.effect import Usual, height
 from bot.detection.observation import BareSpan
 from bot.detection.recent import Recent
@@ -41,9 +41,10 @@ class SpanEngine:
     def services(self) -> int:
         return len({service for _, service in self._recent})
 
-    def observe_span(self, span: BareSpan) -> None:
+    def observe_span(self, span: BareSpan) -> Crossing | None:
+        """The call between two services that became known with this span, if any."""
         if span.end_s < span.start_s:
-            return
+            return None
         crossing, own = self._join.add(span)
         if crossing is not None:
             effect = self._effect(crossing.at_s, ("edge", crossing.caller, crossing.callee), crossing.between_s, self._fleet)
@@ -53,6 +54,7 @@ class SpanEngine:
         effect = self._effect(own.at_s, ("own", own.service, own.operation), own.own_s, None)
         if effect is not None:
             self._remember("own", own.service, own.at_s, own.operation, effect)
+        return crossing
 
     def due(self, now_s: float) -> bool:
         return bool(self._recent) and now_s - self._judged_s >= STEP_S

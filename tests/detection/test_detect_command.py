@@ -74,6 +74,17 @@ def test_what_comes_later_changes_nothing_before_it(tmp_path: Path, capsys: pyte
     assert found[0][: len(found[2])] == found[2] != [] and found[1][: len(found[3])] == found[3] != []
 
 
+def test_values_of_one_export_that_differ_by_milliseconds_belong_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    together = lines(LEARNT + 3)
+    apart = [line.replace('000000000"', '123000000"', 1) for line in together]
+    assert apart != together
+    found = []
+    for text in (together, apart):
+        run([str(save(tmp_path / "m.jsonl", text)), "--json", "--budget", "1"], {})
+        found.append([(one["service"], one["signal"], one["score"]) for one in answers(capsys)])
+    assert found[0] == found[1] != []
+
+
 def test_bad_lines_are_counted_by_reason_and_the_rest_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     good = lines(LEARNT + 3)
     spoilt = [*good[:5], "{not json", "[]", "{}", '{"resourceSpans": 7}', "", *good[5:]]
@@ -82,6 +93,24 @@ def test_bad_lines_are_counted_by_reason_and_the_rest_is_read(tmp_path: Path, ca
     assert "3 × no OTLP export request in JSON (first: m.jsonl, line 6" in shown.err
     assert "1 × no resourceSpans, resourceMetrics or resourceLogs" in shown.err
     assert {json.loads(line)["service"] for line in shown.out.splitlines()} == {"db"}
+
+
+def test_a_clock_that_is_centuries_ahead_or_behind_for_a_line_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    good = lines(LEARNT + 3)
+    began = str(round(BEGAN_S * 1e9))
+    spoilt = [
+        *good[:9],
+        good[0].replace(began, "9000000000000000000"),
+        good[0].replace(began, "17"),
+        good[0].replace(began, "-5"),
+        *good[9:],
+    ]
+    outcomes = []
+    for text in (good, spoilt):
+        assert run([str(save(tmp_path / "m.jsonl", text)), "--json", "--budget", "1"], {}) == 0
+        outcomes.append(capsys.readouterr())
+    assert outcomes[0].out == outcomes[1].out != ""
+    assert "1 × the clock was more than a day ahead" in outcomes[1].err and "1 × no OTLP export request" in outcomes[1].err
 
 
 def test_a_file_that_breaks_off_is_read_to_there(tmp_path: Path) -> None:
@@ -149,6 +178,18 @@ def test_the_histograms_of_an_sdk_hold_durations_and_failures(tmp_path: Path, ca
     found = answers(capsys)
     assert found and {one["service"] for one in found} == {"api"}
     assert min(int(str(one["at"])) for one in found) >= (BEGAN_S + LEARNT * INTERVAL_S) * 1e9
+
+
+def test_kind_and_status_are_read_where_they_are_written(tmp_path: Path) -> None:
+    def span(kind: object, status: object, code: int) -> dict[str, object]:
+        attributes = [{"key": "http.response.status_code", "value": {"intValue": str(code)}}]
+        times = {"startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+        return {"traceId": "t", "spanId": "s", "kind": kind, "status": status, "attributes": attributes, **times}
+
+    spans = [span(2, {}, 200), span("SPAN_KIND_SERVER", {"code": "STATUS_CODE_ERROR"}, 200), span(5, {}, 503), span(3, {"code": 2}, 500)]
+    (batch,) = read_files([save(tmp_path / "t.jsonl", [json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]})])], Tally())
+    read = [(seen.serves, seen.failed) for _, seen in batch.seen if isinstance(seen, BareSpan)]
+    assert read == [(True, False), (True, True), (True, True), (False, False)]
 
 
 def test_nothing_readable_is_refused_and_says_what_is_needed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

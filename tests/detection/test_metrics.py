@@ -11,7 +11,7 @@ import pytest
 from bot.detection.durations import DurationJudge
 from bot.detection.metrics import MetricEngine
 from bot.detection.observation import Call, Point, SeriesId
-from bot.detection.service_health import MAX_SERIES, ServiceHealth
+from bot.detection.service_health import MAX_SERIES, Fleet, ServiceHealth
 from tests.detection.detect_world import BEGAN_S, INTERVAL_S, LEARNT, Health, after, loudest, points, watch
 
 GRAPH = {"front": ("middle",), "middle": ("back",), "back": (), "bystander": ()}
@@ -91,7 +91,7 @@ def test_one_failure_in_a_night_with_two_requests_is_none() -> None:
 
 def test_a_share_that_is_of_no_count_is_no_error_ratio() -> None:
     """A cache's hit ratio in percent: times the requests it is no whole number, so it says nothing about failures."""
-    health, draw = ServiceHealth({}), random.Random(1)
+    health, draw = ServiceHealth(Fleet()), random.Random(1)
     evidence = []
     for number in range(LEARNT + 1):
         at_s = BEGAN_S + number * INTERVAL_S
@@ -134,7 +134,7 @@ def test_after_some_days_the_busy_hour_is_expected_and_the_same_slowness_at_nigh
 
 
 def test_a_restarted_counter_counts_from_nothing() -> None:
-    health = ServiceHealth({})
+    health = ServiceHealth(Fleet())
     series = SeriesId("api", "requests", "", (), "", "cumulative")
     for value in (100.0, 150.0, 20.0, math.inf):
         health.observe(Point(BEGAN_S, series, value))
@@ -142,8 +142,10 @@ def test_a_restarted_counter_counts_from_nothing() -> None:
 
 
 def test_ten_thousand_series_of_one_service_are_bounded_and_counted() -> None:
-    health = ServiceHealth({})
-    for number in range(10_000):
-        health.observe(Point(BEGAN_S, SeriesId("api", f"m{number}", "", (), "", "gauge"), 1.0))
-    health.judge(BEGAN_S)
-    assert health.ignored_series == 10_000 - MAX_SERIES
+    fleet = Fleet(max_series=300)
+    for service in ("api", "db"):
+        health = ServiceHealth(fleet)
+        for number in range(10_000):
+            health.observe(Point(BEGAN_S, SeriesId(service, f"m{number}", "", (), "", "gauge"), 1.0))
+        health.judge(BEGAN_S)
+    assert fleet.ignored_series == 20_000 - 300 and MAX_SERIES == 200  # 200 of the first, 100 of the second

@@ -7,7 +7,8 @@ import random
 from bot.detection.alarm import Alarm
 from bot.detection.crossings import MAX_HELD, SpanJoin
 from bot.detection.effect import ADOPT_S, Usual, height
-from bot.detection.observation import BareSpan
+from bot.detection.observation import BareSpan, Call
+from bot.detection.requests import RequestEngine
 from bot.detection.spans import SpanEngine
 from tests.detection.detect_world import BEGAN_S, calls
 
@@ -65,6 +66,21 @@ def test_one_pause_of_a_second_is_none() -> None:
                 engine.observe_span(span)
         found += engine.tick(BEGAN_S + at_s)
     assert named(found) == set()
+
+
+def test_requests_that_fail_are_told_at_the_service_that_serves_them_not_at_its_callers() -> None:
+    engine, draw, found = RequestEngine(), random.Random(5), []
+    engine.observe_call(Call("front", "back"))
+    for tenth in range(8_000):
+        at_s = BEGAN_S + tenth / 10
+        broken = tenth >= 7_500 and draw.random() < 0.4
+        for service, share in (("back", 1.0), ("front", 2.0)):
+            duration_s = 0.02 * share * draw.lognormvariate(0, 0.2)
+            engine.observe_span(BareSpan("t", f"{service}{tenth}", "", service, "op", at_s - duration_s, at_s, True, broken))
+        found += engine.tick(at_s)
+    loud = [alarm for alarm in found if alarm.score > 12.0]
+    assert {(alarm.service, alarm.signal) for alarm in loud} == {("back", "errors")}
+    assert BEGAN_S + 750 < min(alarm.at_s for alarm in loud) < BEGAN_S + 800
 
 
 def test_a_young_edge_is_judged_by_the_fleet() -> None:
