@@ -12,10 +12,13 @@ NO_TESTS := 5 # pytest's exit code when ARGS chose tests of the other kind only
 help:
 	@sed -n '1,3p' Makefile | sed 's/^# //'
 
-setup: $(VENV)/installed-locks
+setup: $(VENV)/installed-locks $(VENV)/kernel
 
 $(VENV)/installed-locks: requirements/dev.lock requirements/serve.lock requirements/think.lock requirements/userplane.lock scripts/setup.sh
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
+
+$(VENV)/kernel: $(VENV)/installed-locks $(wildcard bot/telemetry/native/*.[ch])
+	@$(BIN)/python -m bot.telemetry.native.library && touch $@
 
 demo: setup
 	@$(BIN)/python -m bot demo --fault "$(FAULT)" $(if $(AGAIN),--again) $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SEED),--seed $(SEED))

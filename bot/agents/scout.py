@@ -10,7 +10,10 @@ from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, 
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
+from bot.telemetry import slices
+from bot.telemetry.batch import Batch, Catalogue
 from bot.telemetry.calls import CallMap
+from bot.telemetry.counters import Counters
 from bot.telemetry.evidence import gather, past_s
 from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
@@ -18,16 +21,30 @@ from bot.telemetry.histogram import Durations, Exact
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.logs import LogBook
 from bot.telemetry.metric_point import MetricPoint
+from bot.telemetry.repeats import Repeats
+from bot.telemetry.series import Fold, Merge, SeriesTable
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.watch import View, Watch
 from bot.telemetry.windows import measurement
 
+CLOSING_S = 2.0  # exporters send in batches: a second is over when most of its spans have come
+
 
 class Scout:
     """The Telemetry port over the spans of the last minutes. Answers at once from memory; not safe for threads."""
 
-    def __init__(self, policies: Policies, clock: Clock, say: EventSink) -> None:
+    def __init__(
+        self,
+        policies: Policies,
+        clock: Clock,
+        say: EventSink,
+        counters: Counters | None = None,
+        *,
+        fold: Fold = slices.fold,
+        merge: Merge = slices.merge,
+    ) -> None:
+        """`fold` and `merge`: bot/telemetry/slices.py's, or faster ones with the same results."""
         self._policies = policies
         self._clock = clock
         self._say = say
@@ -38,6 +55,11 @@ class Scout:
             (o.service, o.operation): Watch(o, detection.false_alarms_per_year, detection.again_within_s) for o in policies.objectives
         }
         self._hanging = Hanging(policies.objectives, self._store)
+        self.catalogue = Catalogue.of({(o.service, o.operation): o.p99_ms for o in policies.objectives})
+        self.counters = counters or Counters()
+        self.series = SeriesTable(self.catalogue.keys, self.counters, fold=fold, merge=merge)
+        self._repeats = Repeats()
+        self._halvings = 0
         self.gauges = Gauges()
         self.logs = LogBook()
         self.raised = 0  # signals since the start
@@ -54,6 +76,48 @@ class Scout:
                 watch.observe(span, now_s)
             self._hanging.observe(trace, span, now_s)
 
+    def observe_batch(self, batch: Batch, now_s: float) -> None:
+        """Takes what a request of an exporter held: counts of all its spans, and the objects of some. What came before is not counted."""
+        if self._repeats.again(batch.fingerprint, batch.accepted, now_s):
+            self.counters.add("spans_repeated", n=batch.accepted)
+            return
+        self.counters.add("spans", n=batch.accepted)
+        self.counters.add("detail", n=len(batch.detail))
+        if batch.shed:
+            self.counters.add("detail_shed", n=batch.shed)
+        self.series.extend(memoryview(batch.records), now_s)
+        for said in batch.servings:
+            for start_s in {said.first_start_s, said.last_start_s}:
+                self._store.commits.answered(said.service, said.commit, start_s, said.last_end_s)
+        for request in batch.requests:
+            self._watches[request.operation].observe(request, now_s)
+        self._notice_shedding(now_s)
+        for span, whole in batch.detail:
+            trace = self._store.add(span, now_s)
+            if trace is not None and whole:
+                self._hanging.observe(trace, span, now_s)
+
+    def _notice_shedding(self, now_s: float) -> None:
+        """Says when fewer traces than before are kept, or all again."""
+        detail, before = self.catalogue.detail, self._halvings
+        if detail.halvings == before:
+            return
+        self._halvings = detail.halvings
+        if detail.halvings > before:
+            self._hanging.forget(detail.whole)
+        if not before or not detail.halvings:
+            text = (
+                f"more spans come than I can keep one by one: all are counted, and one trace in {2**detail.halvings} is kept"
+                if detail.halvings
+                else "traffic has calmed down: I keep every trace again"
+            )
+            self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
+
+    def _learn_tails(self, now_s: float) -> None:
+        """From the seconds that are over: what is slow for a series, so that it is worth keeping."""
+        for _, key, _, durations in self.series.closed(now_s - CLOSING_S):
+            self.catalogue.detail.learn(self.catalogue.keys.index(key), durations)
+
     def glance(self, now_s: float) -> bool:
         """Looks where bad requests have just arrived: whether something broke that was not broken before. Cheap when nothing is bad."""
         wanted = [watch for watch in self._watches.values() if watch.wants_look(now_s)]
@@ -63,6 +127,7 @@ class Scout:
 
     def signals(self, now_s: float) -> Sequence[Signal]:
         """The objectives that were broken within their last window, in the order of the policy."""
+        self._learn_tails(now_s)
         self._hanging.tick(now_s, self._broken())
         for watch in self._watches.values():
             self._look(watch, now_s)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from bot.model import Objective
@@ -117,6 +117,12 @@ class Hanging:
             opened.servers.add(key(span))
         if not span.parent_id:
             opened.rooted_s = now_s
+
+    def forget(self, unless: Callable[[bytes], bool]) -> None:
+        """Traces of which no more is kept say nothing: all go but those whose id `unless` holds for."""
+        for opened in list(self._open.values()):
+            if not unless(opened.trace.id):
+                self._settle(opened, None)
 
     def tick(self, now_s: float, broken: Collection[Key]) -> None:
         """Settles what has finished or is lost. `broken`: objectives that are broken now, whose missing spans are no telemetry loss."""

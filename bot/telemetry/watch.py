@@ -10,8 +10,7 @@ from bot.detection.flapping import Flapping
 from bot.detection.stream import Stream
 from bot.model import Health, Measurement, Objective, Signal, SignalKind
 from bot.telemetry import limits
-from bot.telemetry.span import Span
-from bot.telemetry.windows import Request, RequestLog, change_point, measurement
+from bot.telemetry.windows import Answered, Request, RequestLog, change_point, measurement
 
 BEFORE_S = 600.0  # the healthy past that a signal is compared with
 FORGOTTEN_S = 600.0  # an episode that nobody could measure for this long is over, without being healed
@@ -71,7 +70,7 @@ class Watch:
         self._arrivals: dict[SignalKind, deque[float]] = {kind: deque(maxlen=objective.min_bad) for kind in self._streams}
         self._flapping = Flapping(flapping_s)
 
-    def observe(self, span: Span, now_s: float) -> None:
+    def observe(self, span: Answered, now_s: float) -> None:
         self.log.add(span)
         self.log.forget_before(now_s - limits.STORED_S)
         if span.end_s > now_s - SLOW_WINDOWS * self.objective.window_s:  # what comes late says nothing of the present

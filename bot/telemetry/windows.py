@@ -7,10 +7,10 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bot.model import Measurement, Objective
 from bot.telemetry import limits
-from bot.telemetry.span import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,21 @@ class Request:
         return (self.end_s - self.start_s) * 1000.0
 
 
+class Answered(Protocol):
+    """A request that ended: a server span, or what a batch holds of one."""
+
+    @property
+    def start_s(self) -> float: ...
+    @property
+    def end_s(self) -> float: ...
+    @property
+    def error(self) -> bool: ...
+    @property
+    def commit(self) -> str: ...
+    @property
+    def duration_ms(self) -> float: ...
+
+
 class RequestLog:
     """The last requests of one operation in order of arrival, about 30 bytes each; at most limits.REQUESTS_PER_OBJECTIVE."""
 
@@ -42,7 +57,7 @@ class RequestLog:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def add(self, span: Span) -> None:
+    def add(self, span: Answered) -> None:
         self._starts.append(span.start_s)
         self._ends.append(span.end_s)
         self._latest_ends.append(max(span.end_s, self._latest_ends[-1]) if self._latest_ends else span.end_s)
