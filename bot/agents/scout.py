@@ -85,7 +85,7 @@ class Scout:
         self.counters.add("detail", n=len(batch.detail))
         if batch.shed:
             self.counters.add("detail_shed", n=batch.shed)
-        self.series.extend(memoryview(batch.records), now_s)
+        self.series.extend(batch.records.tobytes(), now_s)
         for said in batch.servings:
             for start_s in {said.first_start_s, said.last_start_s}:
                 self._store.commits.answered(said.service, said.commit, start_s, said.last_end_s)
