@@ -8,8 +8,9 @@ import contextlib
 import importlib
 import logging
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from types import FrameType
 
 import psutil
@@ -169,6 +170,8 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
         counters=plane.counters,
         readings=plane.readings,
     )
+    if settings.grpc_port:
+        parts = replace(parts, lifespan=_with_grpc(parts))
     config = uvicorn.Config(
         build_app(parts),
         host=settings.host,
@@ -181,6 +184,21 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     )
     _Server(config, plane.feed).run()
     return 1 if plane.failed else 0
+
+
+def _with_grpc(parts: WebParts) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """The lifespan of `parts` with a gRPC server inside. Raises Refused when the extra is not installed."""
+    try:
+        server = importlib.import_module("bot.web.grpc")
+    except ModuleNotFoundError as missing:
+        raise Refused(f"SRE_GRPC_PORT is set, but {missing.name} is missing: pip install 'sre-space[grpc]', or unset it") from missing
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with parts.lifespan(), server.serving_grpc(parts, parts.settings.host, parts.settings.grpc_port):
+            yield
+
+    return lifespan
 
 
 class _Server(uvicorn.Server):
