@@ -7,15 +7,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FAULT ?= dependency-timeout
-LOCKS := serve think userplane dev
+NO_TESTS := 5 # pytest's exit code when ARGS chose tests of the other kind only
 
 help:
 	@sed -n '1,3p' Makefile | sed 's/^# //'
 
-setup: $(VENV)/installed-locks
+setup: $(VENV)/installed-locks $(VENV)/kernel
 
 $(VENV)/installed-locks: requirements/dev.lock requirements/serve.lock requirements/think.lock requirements/userplane.lock scripts/setup.sh
 	@PYTHON="$(PYTHON)" sh scripts/setup.sh
+
+$(VENV)/kernel: $(VENV)/installed-locks $(wildcard bot/telemetry/native/*.[ch])
+	@$(BIN)/python -m bot.telemetry.native.library && touch $@
 
 demo: setup
 	@$(BIN)/python -m bot demo --fault "$(FAULT)" $(if $(AGAIN),--again) $(if $(KEEP),--keep) $(if $(JSON),--json) $(if $(SEED),--seed $(SEED))
@@ -24,7 +27,8 @@ up: setup
 	@$(BIN)/python -m bot demo --fault none
 
 test: setup
-	@$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python -m pytest -n 2 -m e2e $(ARGS) || [ $$? -eq $(NO_TESTS) ]
 
 lint: setup
 	@sh scripts/lint.sh

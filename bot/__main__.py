@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "gate": ("bot.commands.gate", "judge a pull request by the policies of the base branch"),
     "curate": ("bot.commands.curate", "write the post-mortem of a closed incident and remember it"),
     "audit": ("bot.commands.audit", "look through the repository for architecture risks"),
+    "detect": ("bot.commands.detect", "replay OTLP files and report what went wrong, when and where"),
     "policy": ("bot.commands.policy", "explain and test the policies"),
 }
 EXIT_REFUSED = 64  # bad usage, missing settings, a wrong world: trying again changes nothing

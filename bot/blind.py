@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.model import Evidence, Health, Measurement, Signal
+from bot.model import Evidence, Health, Measurement, ServiceCall, Signal
 
 
 class NoTelemetry:
@@ -24,3 +24,6 @@ class NoTelemetry:
 
     def evidence(self, signal: Signal, now_s: float) -> Evidence:
         return Evidence(now_s)
+
+    def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
+        return ()

@@ -147,7 +147,7 @@ def decide(f: Facts, a: Autonomy) -> Step:
     if f.strays and not f.held:
         return ClosePull(f.strays[0], "its incident is closed")
     if f.issue is None:
-        return OpenIssue() if f.signal else Wait("nothing is broken")
+        return _unopened(f)
     if f.duplicates:
         return CloseDuplicate(f.duplicates[0])
     if f.twins:
@@ -166,6 +166,16 @@ def decide(f: Facts, a: Autonomy) -> Step:
     if current.outcome is None:
         return _running(f, a, current)
     return _ended(f, a, current)
+
+
+def _unopened(f: Facts) -> Step:
+    if f.signal is None:
+        return Wait("nothing is broken")
+    if f.held:
+        return Wait("on hold")
+    if f.maintenance:
+        return Wait("a maintenance window")
+    return Wait("part of another incident") if f.part_of else OpenIssue()
 
 
 def _closed(f: Facts, a: Autonomy) -> Step:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.forge import Issue, Pull, WorkflowRun
 from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, EscalationRecord, IncidentRecord, OutcomeRecord, VerdictRecord
-from bot.model import Health, Measurement, OutcomeKind, PostMortem, Signal
+from bot.model import Affected, Health, Measurement, OutcomeKind, PostMortem, Signal
 
 
 @dataclass(frozen=True)
@@ -77,3 +77,7 @@ class Facts:
     pulls_last_hour: int
     default_branch: str
     confidence_above: float = 0.0  # of the policy in force: what texts compare with
+    affected: tuple[Affected, ...] = ()  # other operations that are unwell from the same cause
+    upstream: tuple[str, ...] = ()  # services furthest along the calls that are unwell
+    part_of: str = ""  # whose incident this signal belongs to: "#4", or the operation that stands for it; "" for its own
+    maintenance: str = ""  # the window that its service is in, in words

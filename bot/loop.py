@@ -18,6 +18,7 @@ from bot.model import Event, Phase
 from bot.observe import fingerprint_of, observe
 from bot.perform import Hands, perform, refresh_status
 from bot.ports import Bus
+from bot.texts import notices
 from bot.topics import ANOMALIES, WAKE
 
 STEPS_A_PASS = 25  # more than any incident needs without waiting for somebody: past it, other incidents get their turn
@@ -71,6 +72,7 @@ class Loop:
         self._known: set[str] = set()
         self._retry_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._told: dict[str, str] = {}  # why what is broken got no incident of its own, as last said
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -100,6 +102,7 @@ class Loop:
 
     async def look(self, broken: set[str], *, deep: bool) -> None:
         """One pass over all incidents that want a look. A failing one does not stop the others."""
+        self._told = {fp: why for fp, why in self._told.items() if fp in broken}
         try:
             wanted = await self._wanted(broken, deep)
         except (Retry, Refused) as problem:
@@ -110,7 +113,7 @@ class Loop:
             if self._retry_at.get(fp, 0.0) > self._hands.clock.now():
                 continue
             try:
-                await reconcile(fp, self._hands, self._watch)
+                await reconcile(fp, self._hands, self._saw)
             except (Retry, Refused) as problem:
                 self._put_off(fp, problem.after_s if isinstance(problem, Retry) else self._pace.waiting_s)
                 self._complain(fp, problem)
@@ -121,6 +124,16 @@ class Loop:
             else:
                 self._failures.pop(fp, None)
                 self._retry_at.pop(fp, None)
+
+    def _saw(self, facts: Facts, step: Step) -> None:
+        """Hands it on; says once why something that is broken gets no incident of its own."""
+        if self._watch is not None:
+            self._watch(facts, step)
+        why = notices.unopened(facts) if isinstance(step, Wait) else ""
+        if why and self._told.get(facts.fingerprint) != why:
+            incident = facts.part_of[1:] if facts.part_of.startswith("#") else facts.fingerprint
+            self._hands.sink.say(Event(self._hands.clock.now(), "scout", Phase.OBSERVE, incident, why))
+            self._told[facts.fingerprint] = why
 
     def _put_off(self, fp: str, delay_s: float) -> None:
         failures = self._failures[fp] = self._failures.get(fp, 0) + 1

@@ -23,11 +23,12 @@ class Health(StrEnum):
 class SignalKind(StrEnum):
     LATENCY = "latency"
     ERRORS = "errors"
+    THROUGHPUT = "throughput"  # requests that should be there are not
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One line of policies/slo.yaml: what is promised for one operation."""
+    """One entry of policies/slo.yaml: what is promised for one operation. Or what was learnt of one that nobody promised anything for."""
 
     service: str
     operation: str
@@ -36,6 +37,20 @@ class Objective:
     window_s: float
     min_requests: int  # fewer in the window: unknown
     min_bad: int  # fewer bad ones: not a breach yet (the low-traffic guard)
+    quantile: float = 0.99  # this share of the requests takes at most p99_ms
+    availability: float | None = None  # the share that succeeds in the long run: for the burn rates; without it 1 - error_ratio
+    learnt: bool = False  # not promised: what the operation's own past says
+
+    @property
+    def slow_ratio(self) -> float:
+        """This share of the requests may take longer than p99_ms."""
+        return round(1.0 - self.quantile, 9)
+
+    def too_slow(self, m: Measurement) -> bool:
+        return m.slow >= self.min_bad and m.slow > self.slow_ratio * m.requests
+
+    def too_many_errors(self, m: Measurement) -> bool:
+        return m.errors >= self.min_bad and m.error_ratio > self.error_ratio
 
 
 @dataclass(frozen=True)
@@ -58,14 +73,16 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Signal:
-    """An objective is broken: the trigger of an incident."""
+    """An objective is broken, or its requests stay away (THROUGHPUT): the trigger of an incident."""
 
     kind: SignalKind
     objective: Objective
     before: Measurement  # the healthy past that we compare with
     now: Measurement
-    first_bad_s: float  # start of the first bad request
+    first_bad_s: float  # start of the first bad request; of kind THROUGHPUT: of the time with too few
     detected_s: float
+    deploy: str | None = None  # the commit that the service began to answer from shortly before
+    flaps: int = 0  # how often it broke again soon after it had recovered
 
     @property
     def service(self) -> str:
@@ -151,6 +168,79 @@ class DeployMark:
 
 
 @dataclass(frozen=True)
+class Difference:
+    """An attribute that bad requests have more often than good ones of the same operation. It may stand in any span of a request."""
+
+    id: str  # "a1"
+    service: str  # whose spans say it
+    key: str
+    value: str
+    bad_count: int
+    bad_total: int
+    good_count: int
+    good_total: int
+    score: float  # how many times higher the odds of being bad are with it, at least: the lower bound, above 1
+
+
+@dataclass(frozen=True)
+class LogGroup:
+    """Log records of one template, at the incident's services."""
+
+    id: str  # "l1"
+    service: str
+    severity: str  # "warning", or "error" for it and worse
+    template: str  # what its lines have in common, redacted, bounded
+    example: str  # one line, redacted, bounded
+    count: int
+    before_count: int  # the most in any earlier stretch of equal length
+    first_seen_s: float
+    traces: tuple[str, ...] = ()  # ids of the evidence's traces that such a line belongs to
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How long requests of the operation took. Bucket i: those above `upper_ms[i - 1]`, at most `upper_ms[i]`; the last one: the rest."""
+
+    id: str  # "h1"
+    upper_ms: tuple[float, ...]
+    before: tuple[int, ...]  # one more than `upper_ms`
+    now: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ConfigChange:
+    """A setting that a service's telemetry carries (a resource attribute, a flag) took another value and kept it."""
+
+    id: str  # "c1"
+    service: str
+    key: str
+    value: str
+    previous_value: str
+    first_seen_s: float
+
+
+@dataclass(frozen=True)
+class ServiceCall:
+    """That an operation of one service calls another service, as spans show it."""
+
+    caller: str
+    operation: str  # the caller's server operation
+    callee: str
+    callee_operation: str = ""  # "" when the callee sends no spans
+    worse: bool = False  # its calls got slower, fail, or do not come back since the bad time began
+
+
+@dataclass(frozen=True)
+class Affected:
+    """Another operation that is unwell from the same cause, as far as the calls between services tell."""
+
+    service: str
+    operation: str
+    kind: str  # of its signal
+    first_bad_s: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What Scout hands over: bounded, redacted, stable to serialise. Every part has an id that a claim can cite."""
 
@@ -160,6 +250,18 @@ class Evidence:
     errors: tuple[ErrorGroup, ...] = ()
     deploys: tuple[DeployMark, ...] = ()
     series: tuple[tuple[float, float, float], ...] = ()  # (second, p99_ms, error_ratio) of the operation, for the chart
+    differences: tuple[Difference, ...] = ()  # strongest first
+    logs: tuple[LogGroup, ...] = ()
+    histograms: tuple[Histogram, ...] = ()
+    changes: tuple[ConfigChange, ...] = ()  # oldest first
+    affected: tuple[Affected, ...] = ()
+    upstream: tuple[str, ...] = ()  # services furthest along the calls that are still unwell: where the cause is looked for first
+
+    def ids(self) -> frozenset[str]:
+        """All that a claim may cite."""
+        parts = (self.traces, self.edges, self.errors, self.deploys, self.differences, self.logs, self.histograms, self.changes)
+        spans = {span.id for trace in self.traces for span in trace.spans}
+        return frozenset(spans | {one.id for part in parts for one in part})
 
 
 DeployState = Literal["waiting", "building", "live", "failed", "gone"]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from bot.agents.human import parse_commands
 from bot.agents.verifier import Finding, is_bad, verify
+from bot.belonging import Belonging, belonging
 from bot.ensure import Entry, entries_in, incidents, read_entries
 from bot.errors import Missing
 from bot.facts import Asked, Attempt, Facts, PullFacts
@@ -40,6 +42,7 @@ from bot.names import (
     parse_branch,
     trailer,
 )
+from bot.policy.maintenance import active
 from bot.policy.paths import services_of
 from bot.policy.schema import Policies
 from bot.ports import ForgeReader, Telemetry
@@ -77,7 +80,7 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
     recent = [p for p in await eyes.forge.recent_pulls() if p.author == eyes.bot and p.branch.startswith(BRANCH_PREFIX)]
     strays = await _strays(eyes, fp, recent, issue)
     if issue is None or incident is None:
-        return _nothing(fp, now_s, signal, strays)
+        return await _unopened(eyes, fp, now_s, signal, strays)
     own = incident.signal
     health, _ = eyes.telemetry.health(own.service, own.operation, now_s)
     comments = await eyes.forge.comments(issue.number)
@@ -89,6 +92,8 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
         asked += _asked(eyes, look.pull_comments[number], (*entries, *look.pull_entries[number]), number)
     retried_s = max((e.at_s for e in look.all_entries() if _is(e, "retry")), default=0.0)
     escalations = [e for e in entries if isinstance(e.record, EscalationRecord) and e.at_s > retried_s]
+    others = any(fingerprint_of(s) != fp for s in eyes.telemetry.signals(now_s))
+    found = belonging(signal or own, eyes.telemetry, eyes.policies, [(issue.number, incident)], now_s) if others else Belonging()
     return Facts(
         fingerprint=fp,
         now_s=now_s,
@@ -113,7 +118,31 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
         pulls_last_hour=sum(now_s - p.created_s < HOUR_S for p in recent),
         default_branch=await eyes.forge.default_branch(),
         confidence_above=eyes.policies.autonomy.confidence_above,
+        affected=found.affected,
+        upstream=found.upstream,
     )
+
+
+async def _unopened(eyes: Eyes, fp: str, now_s: float, signal: Signal | None, strays: tuple[int, ...]) -> Facts:
+    """Nothing is open for it. When it is broken: whether an incident of its own is to be opened."""
+    facts = _nothing(fp, now_s, signal, strays)
+    if signal is None:
+        return facts
+    opened = [(issue.number, record) for issue, record in await incidents(eyes.forge, eyes.keyring, eyes.bot)]
+    found = belonging(signal, eyes.telemetry, eyes.policies, opened, now_s)
+    return replace(
+        facts,
+        held=bool(await eyes.forge.issues(label=HOLD_ALL_LABEL)),
+        affected=found.affected,
+        upstream=found.upstream,
+        part_of=found.part_of,
+        maintenance=_maintenance(eyes.policies, signal.service, now_s),
+    )
+
+
+def _maintenance(policies: Policies, service: str, now_s: float) -> str:
+    window = active(policies.maintenance, service, now_s)
+    return f"until {datetime.fromtimestamp(window[1], UTC):%Y-%m-%d %H:%M} UTC: {window[0].reason}" if window else ""
 
 
 def _nothing(fp: str, now_s: float, signal: Signal | None, strays: tuple[int, ...]) -> Facts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from bot import texts
@@ -203,7 +203,7 @@ def _attempt(f: Facts, number: int) -> Attempt:
 async def _open_issue(f: Facts, h: Hands) -> None:
     if f.signal is None:
         raise Conflict("the signal is gone: look again")
-    evidence = h.eyes.telemetry.evidence(f.signal, f.now_s)
+    evidence = replace(h.eyes.telemetry.evidence(f.signal, f.now_s), affected=f.affected, upstream=f.upstream)
     record = IncidentRecord(f.fingerprint, f.signal, evidence)
     title = texts.issue_title(f.signal)
     body = texts.issue_body(f.signal, evidence, h.eyes.policies, h.links)

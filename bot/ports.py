@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from bot.forge import Account, ChangedFile, CheckRun, Comment, Commit, Comparison, Issue, Pull, Reaction, WorkflowRun
-from bot.model import Deploy, Event, Evidence, Health, Measurement, Opinion, PostMortem, Signal
+from bot.model import Deploy, Event, Evidence, Health, Measurement, Opinion, PostMortem, ServiceCall, Signal
 
 if TYPE_CHECKING:
     from bot.diagnosis.case import Case
@@ -149,6 +149,9 @@ class Telemetry(Protocol):
         ...
 
     def evidence(self, signal: Signal, now_s: float) -> Evidence: ...
+    def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
+        """Which operation calls which service, and which of these calls got worse since `since_s`."""
+        ...
 
 
 class Bus(Protocol):

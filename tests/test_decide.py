@@ -76,6 +76,10 @@ ROWS: dict[str, tuple[Facts, Step | type[Step]]] = {
     # --- is there anything to do at all
     "nothing is broken": (facts(issue=None, signal=None), Wait),
     "something broke": (facts(issue=None), OpenIssue()),
+    "something broke, on hold": (facts(issue=None, held=True), Wait("on hold")),
+    "something broke, under maintenance": (facts(issue=None, maintenance="until noon: x"), Wait("a maintenance window")),
+    "something broke, from the cause of another incident": (facts(issue=None, part_of="#4"), Wait("part of another incident")),
+    "an incident of its own is open, and its service is under maintenance": (facts(maintenance="until noon: x"), Begin(1)),
     "a stray pull request, and no issue": (facts(issue=None, strays=(4,)), ClosePull(4, "its incident is closed")),
     "a stray pull request beside an open issue": (facts(strays=(4,)), ClosePull(4, "its incident is closed")),
     "a stray pull request, but on hold": (facts(strays=(4,), held=True), Wait("on hold")),

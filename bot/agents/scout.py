@@ -3,34 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
-from bot.model import Event, Evidence, Health, Measurement, Phase, Signal, SignalKind
+from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, Signal, SignalKind
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
-from bot.telemetry.evidence import gather
+from bot.telemetry import slices
+from bot.telemetry.batch import Batch, Catalogue
+from bot.telemetry.calls import CallMap
+from bot.telemetry.counters import Counters
+from bot.telemetry.evidence import gather, past_s
 from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
+from bot.telemetry.histogram import Durations, Exact
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.logs import LogBook
 from bot.telemetry.metric_point import MetricPoint
+from bot.telemetry.repeats import Repeats
+from bot.telemetry.series import Fold, Merge, SeriesTable
 from bot.telemetry.span import Span
-from bot.telemetry.store import SpanStore
+from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.watch import View, Watch
 from bot.telemetry.windows import measurement
+
+CLOSING_S = 2.0  # exporters send in batches: a second is over when most of its spans have come
 
 
 class Scout:
     """The Telemetry port over the spans of the last minutes. Answers at once from memory; not safe for threads."""
 
-    def __init__(self, policies: Policies, clock: Clock, say: EventSink) -> None:
+    def __init__(
+        self,
+        policies: Policies,
+        clock: Clock,
+        say: EventSink,
+        counters: Counters | None = None,
+        *,
+        fold: Fold = slices.fold,
+        merge: Merge = slices.merge,
+    ) -> None:
+        """`fold` and `merge`: bot/telemetry/slices.py's, or faster ones with the same results."""
         self._policies = policies
         self._clock = clock
         self._say = say
         self._store = SpanStore()
-        self._watches = {(o.service, o.operation): Watch(o) for o in policies.objectives}
+        self._calls = CallMap(self._store)
+        detection = policies.detection
+        self._watches = {
+            (o.service, o.operation): Watch(o, detection.false_alarms_per_year, detection.again_within_s) for o in policies.objectives
+        }
         self._hanging = Hanging(policies.objectives, self._store)
+        self.catalogue = Catalogue.of({(o.service, o.operation): o.p99_ms for o in policies.objectives})
+        self.counters = counters or Counters()
+        self.series = SeriesTable(self.catalogue.keys, self.counters, fold=fold, merge=merge)
+        self._repeats = Repeats()
+        self._halvings = 0
         self.gauges = Gauges()
         self.logs = LogBook()
         self.raised = 0  # signals since the start
@@ -47,8 +76,58 @@ class Scout:
                 watch.observe(span, now_s)
             self._hanging.observe(trace, span, now_s)
 
+    def observe_batch(self, batch: Batch, now_s: float) -> None:
+        """Takes what a request of an exporter held: counts of all its spans, and the objects of some. What came before is not counted."""
+        if self._repeats.again(batch.fingerprint, batch.accepted, now_s):
+            self.counters.add("spans_repeated", n=batch.accepted)
+            return
+        self.counters.add("spans", n=batch.accepted)
+        self.counters.add("detail", n=len(batch.detail))
+        if batch.shed:
+            self.counters.add("detail_shed", n=batch.shed)
+        self.series.extend(batch.records.tobytes(), now_s)
+        for said in batch.servings:
+            for start_s in {said.first_start_s, said.last_start_s}:
+                self._store.commits.answered(said.service, said.commit, start_s, said.last_end_s)
+        for request in batch.requests:
+            self._watches[request.operation].observe(request, now_s)
+        self._notice_shedding(now_s)
+        for span, whole in batch.detail:
+            trace = self._store.add(span, now_s)
+            if trace is not None and whole:
+                self._hanging.observe(trace, span, now_s)
+
+    def _notice_shedding(self, now_s: float) -> None:
+        """Says when fewer traces than before are kept, or all again."""
+        detail, before = self.catalogue.detail, self._halvings
+        if detail.halvings == before:
+            return
+        self._halvings = detail.halvings
+        if detail.halvings > before:
+            self._hanging.forget(detail.whole)
+        if not before or not detail.halvings:
+            text = (
+                f"more spans come than I can keep one by one: all are counted, and one trace in {2**detail.halvings} is kept"
+                if detail.halvings
+                else "traffic has calmed down: I keep every trace again"
+            )
+            self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
+
+    def _learn_tails(self, now_s: float) -> None:
+        """From the seconds that are over: what is slow for a series, so that it is worth keeping."""
+        for _, key, _, durations in self.series.closed(now_s - CLOSING_S):
+            self.catalogue.detail.learn(self.catalogue.keys.index(key), durations)
+
+    def glance(self, now_s: float) -> bool:
+        """Looks where bad requests have just arrived: whether something broke that was not broken before. Cheap when nothing is bad."""
+        wanted = [watch for watch in self._watches.values() if watch.wants_look(now_s)]
+        for watch in wanted:
+            self._look(watch, now_s)
+        return any(watch.episode is not None for watch in wanted)
+
     def signals(self, now_s: float) -> Sequence[Signal]:
         """The objectives that were broken within their last window, in the order of the policy."""
+        self._learn_tails(now_s)
         self._hanging.tick(now_s, self._broken())
         for watch in self._watches.values():
             self._look(watch, now_s)
@@ -77,7 +156,21 @@ class Scout:
         """What the spans show about the signal: bounded, redacted, the same bytes for the same spans."""
         self._hanging.tick(now_s, self._broken())
         hanging = [trace for _, _, trace in self._hanging.overdue(signal.objective, now_s)] if self._knows(signal) else []
-        return gather(self._store, signal, self._policies.services, hanging, now_s)
+        durations = self._durations(signal, hanging, now_s)
+        return gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations, logs=self.logs)
+
+    def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
+        return self._calls.calls(since_s, now_s)
+
+    def _durations(self, signal: Signal, hanging: Sequence[Trace], now_s: float) -> tuple[Durations, Durations] | None:
+        """Of all requests, stored ones or not; one that hangs counts with the time that it has taken so far."""
+        watch = self._watches.get((signal.service, signal.operation))
+        if watch is None:
+            return None
+        before = watch.log.ended(past_s(signal), signal.first_bad_s)
+        now = [request.duration_ms for request in watch.log.started(signal.first_bad_s, now_s)]
+        so_far = [(now_s - min(span.start_s for span in trace.spans.values())) * 1000.0 for trace in hanging]
+        return Exact(request.duration_ms for request in before), Exact([*now, *so_far])
 
     def _knows(self, signal: Signal) -> bool:
         return (signal.service, signal.operation) in self._watches
@@ -90,11 +183,22 @@ class Scout:
         earlier = watch.episode
         view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective))
         if earlier is None and watch.episode is not None:
+            watch.episode.signal = self._with_deploy(watch.episode.signal)
             self.raised += 1
             self._speak(watch.episode.signal, now_s, _broken_text(watch.episode.signal, view))
         elif earlier is not None and watch.episode is None:
             self._speak(earlier.signal, now_s, _ended_text(earlier.signal, view, now_s))
         return view
+
+    def _with_deploy(self, signal: Signal) -> Signal:
+        """With the commit that the service began to answer from shortly before the bad time, when there is one."""
+        within_s = self._policies.detection.deploy_within_s
+        found = [
+            commit
+            for service, commit, previous, first_s in self._store.commits.since(signal.first_bad_s - within_s)
+            if service == signal.service and previous and first_s <= signal.first_bad_s
+        ]
+        return replace(signal, deploy=found[-1]) if found else signal
 
     def _speak(self, signal: Signal, now_s: float, text: str) -> None:
         incident = fingerprint(signal.service, signal.operation, "")  # latency that turns into errors is the same incident
@@ -113,14 +217,19 @@ class Scout:
 def _broken_text(signal: Signal, view: View) -> str:
     now, objective = signal.now, signal.objective
     what = f"{objective.operation} in {objective.service}"
+    again = f"; it had recovered {_times(signal.flaps)} shortly before" if signal.flaps else ""
     if signal.kind is SignalKind.ERRORS:
         share, allowed = f"{now.error_ratio:.1%}", f"{objective.error_ratio:.1%}"
-        return f"{share} of the requests to {what} fail, objective {allowed} ({now.errors} of {now.requests})"
+        return f"{share} of the requests to {what} fail, objective {allowed} ({now.errors} of {now.requests}){again}"
     hanging = f", {view.unfinished} of them have not ended" if view.unfinished else ""
     return (
         f"p99 of {what} is {_seconds(now.p99_ms)}, objective {_seconds(objective.p99_ms)} "
-        f"({now.slow} of {now.requests} requests slow{hanging})"
+        f"({now.slow} of {now.requests} requests slow{hanging}){again}"
     )
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _ended_text(signal: Signal, view: View, now_s: float) -> str:

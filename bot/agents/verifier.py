@@ -17,8 +17,7 @@ def window_s(signal: Signal, a: Autonomy) -> float:
 
 
 def is_bad(m: Measurement, o: Objective) -> bool:
-    slow = m.p99_ms is not None and m.p99_ms > o.p99_ms and m.slow >= o.min_bad
-    return slow or (m.error_ratio > o.error_ratio and m.errors >= o.min_bad)
+    return o.too_slow(m) or o.too_many_errors(m)
 
 
 def verify(

@@ -7,9 +7,11 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import secrets
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from ctypes import CDLL
 from dataclasses import replace
 from types import FrameType
 
@@ -25,16 +27,20 @@ from bot.facts import Facts
 from bot.model import Event, Phase
 from bot.policy.load import load_directory
 from bot.policy.schema import Policies
+from bot.ports import Clock, EventSink
 from bot.settings import Settings
 from bot.snapshot import Json, Snapshot
 from bot.telemetry.counters import Counters
-from bot.telemetry.otlp import decode_traces
+from bot.telemetry.native import library as kernel
+from bot.telemetry.native.folding import Folding
+from bot.telemetry.native.reader import NativeReader
+from bot.telemetry.reader import TraceReader
 from bot.texts import Links
 from bot.topics import WAKE, Announcer
 from bot.web.app import build_app
 from bot.web.feed import Feed
 from bot.web.parts import Reading, Sink, WebParts
-from bot.web.signal_sinks import LogsSink, MetricsSink
+from bot.web.signal_sinks import LogsSink, MetricsSink, TracesSink
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,18 +49,14 @@ SHUTDOWN_S = 3
 CONNECTIONS = 200  # each may hold an inflated body: a bound on memory
 
 
-class ScoutSink:
-    """OTLP bodies to Scout."""
-
-    def __init__(self, scout: Scout, clock: SystemClock) -> None:
-        self._scout = scout
-        self._clock = clock
-
-    def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
-        now_s = self._clock.now()
-        decoded = decode_traces(body, content_type, now_s)
-        self._scout.observe(decoded.spans, now_s)
-        return len(decoded.spans), decoded.rejected, decoded.reason
+def watch_traces(policies: Policies, clock: Clock, say: EventSink, counters: Counters, library: CDLL | None) -> tuple[Scout, TraceReader]:
+    """Scout, and who reads its traces: by the compiled kernel when there is one."""
+    if library is None:
+        scout = Scout(policies, clock, say, counters)
+        return scout, TraceReader(scout.catalogue)
+    folding = Folding(library)
+    scout = Scout(policies, clock, say, counters, fold=folding.fold, merge=folding.merge)
+    return scout, TraceReader(scout.catalogue, NativeReader(library, scout.catalogue, secrets.randbits(64)))
 
 
 class ControlPlane:
@@ -67,10 +69,10 @@ class ControlPlane:
         self.feed = Feed(first_id=int(self.clock.now() * 1000))  # ids go on rising over a restart
         self.bus = MemoryBus()
         self.sink = Announcer(self.feed, self.bus)
-        self.scout = Scout(policies, self.clock, self.sink)
+        self.counters = Counters()
+        self.scout, self.reader = watch_traces(policies, self.clock, self.sink, self.counters, kernel.load())
         self.snapshot = Snapshot(policies, self.scout)
         self.links = Links(settings.github_web_url, settings.repository)
-        self.counters = Counters()
         self.metrics = MetricsSink(self.scout.observe_points, self.clock, self.counters)
         self.passes = 0
         self.failed = False
@@ -87,7 +89,7 @@ class ControlPlane:
     def sinks(self) -> Mapping[str, Sink]:
         """What each OTLP signal is handed to, by path."""
         return {
-            "/v1/traces": ScoutSink(self.scout, self.clock),
+            "/v1/traces": TracesSink(self.scout, self.reader, self.clock, self.counters, self.wake),
             "/v1/metrics": self.metrics,
             "/v1/logs": LogsSink(self.scout.observe_logs, self.clock, self.counters),
         }
@@ -95,6 +97,8 @@ class ControlPlane:
     def readings(self) -> Mapping[str, Reading]:
         """What `/metrics` shows beside the counters."""
         return {
+            "sre_space_span_series": len(self.scout.catalogue.keys),
+            "sre_space_detail_share": 0.5**self.scout.catalogue.detail.halvings,
             "sre_space_metric_series": len(self.metrics.series),
             "sre_space_gauge_overflow_total": self.scout.gauges.overflow,
             "sre_space_log_templates": len(self.scout.logs),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
 from bot.diagnosis.edges import operation_excess, shift
-from bot.model import Claim, EdgeStat, ErrorGroup, SignalKind
+from bot.model import Claim, EdgeStat, ErrorGroup, Evidence, Histogram, SignalKind
 
 TOLERANCE = 0.06  # of a figure: people and models round
 EXACT = 1e-6  # for floating point
@@ -45,11 +45,7 @@ def supported(candidate: Candidate, claims: Iterable[Claim]) -> bool:
 
 def evidence_ids(case: Case) -> frozenset[str]:
     """Everything that a claim may cite."""
-    evidence = case.evidence
-    ids = {edge.id for edge in evidence.edges} | {group.id for group in evidence.errors} | {mark.id for mark in evidence.deploys}
-    for trace in evidence.traces:
-        ids |= {trace.id, *(span.id for span in trace.spans)}
-    return frozenset(ids)
+    return case.evidence.ids()
 
 
 def _holds(case: Case, claim: Claim) -> bool:
@@ -69,7 +65,21 @@ def _abnormal(case: Case, evidence_id: str) -> bool:
         return True
     if any(mark.first_seen_s <= onset + CLOCK_SLACK_S for mark in evidence.deploys if mark.id == evidence_id):
         return True
+    if any(change.first_seen_s <= onset + CLOCK_SLACK_S for change in evidence.changes if change.id == evidence_id):
+        return True
+    if any(group.count > group.before_count for group in evidence.logs if group.id == evidence_id):
+        return True
+    if any(_shifted(one) for one in evidence.histograms if one.id == evidence_id):
+        return True
+    if any(one.id == evidence_id for one in evidence.differences):
+        return True
     return any(trace.bad and evidence_id in (trace.id, *(span.id for span in trace.spans)) for trace in evidence.traces)
+
+
+def _shifted(one: Histogram) -> bool:
+    """Whether an abnormal share of the requests takes as long now as (almost) none did before."""
+    seldom = [now for before, now in zip(one.before, one.now, strict=False) if before * 100 <= sum(one.before)]
+    return sum(seldom) >= ABNORMAL * sum(one.now) > 0
 
 
 def _stated(text: str) -> Iterator[Stated]:
@@ -108,10 +118,30 @@ def _figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
             yield from (("count", float(n)) for n in (group.count, group.before_count))
     for span in (s for t in evidence.traces for s in t.spans if s.id in cited or t.id in cited):
         yield from (("ms", span.duration_ms), ("ms", span.offset_ms))
+    yield from _added_figures(evidence, cited)
     yield from (("clock", moment % DAY_S) for moment in _moments(case, cited))
     yield from _gaps(case, [group for group in evidence.errors if group.id in cited], cited)
     bad = [t for t in evidence.traces if t.bad]
     yield from (("count", float(n)) for n in range(len(bad) + 1))
+
+
+def _added_figures(evidence: Evidence, cited: set[str]) -> Iterator[tuple[str, float]]:
+    for one in evidence.differences:
+        if one.id in cited:
+            yield from (("count", float(n)) for n in (one.bad_count, one.bad_total, one.good_count, one.good_total))
+            yield from (
+                ("share", part / whole) for part, whole in ((one.bad_count, one.bad_total), (one.good_count, one.good_total)) if whole
+            )
+            yield "times", one.score
+    for group in evidence.logs:
+        if group.id in cited:
+            yield from (("count", float(n)) for n in (group.count, group.before_count))
+    for took in evidence.histograms:
+        if took.id in cited:
+            yield from (("ms", edge) for edge in took.upper_ms)
+            for counts in (took.before, took.now):
+                yield from (("count", float(n)) for n in (*counts, sum(counts)))
+                yield from (("share", n / sum(counts)) for n in counts if sum(counts))
 
 
 def _edge_figures(edge: EdgeStat, case: Case) -> Iterator[tuple[str, float]]:
@@ -135,6 +165,8 @@ def _moments(case: Case, cited: set[str]) -> Iterator[float]:
     yield from (signal.first_bad_s, signal.detected_s)
     yield from (mark.first_seen_s for mark in evidence.deploys if mark.id in cited)
     yield from (group.first_seen_s for group in evidence.errors if group.id in cited)
+    yield from (change.first_seen_s for change in evidence.changes if change.id in cited)
+    yield from (group.first_seen_s for group in evidence.logs if group.id in cited)
     yield from (trace.start_s for trace in evidence.traces if trace.id in cited)
 
 

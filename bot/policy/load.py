@@ -11,14 +11,28 @@ from types import MappingProxyType
 from bot.errors import Refused
 from bot.model import Objective
 from bot.policy.checks import CHECKS, CORE
+from bot.policy.maintenance import Window, read_windows
 from bot.policy.paths import matches
-from bot.policy.schema import Autonomy, BoundDependency, ConfidenceModel, Policies, Rule, ServiceSpec
+from bot.policy.schema import (
+    Autonomy,
+    BoundDependency,
+    ConfidenceModel,
+    Detection,
+    Learn,
+    Policies,
+    Rule,
+    ServiceSpec,
+    Traffic,
+)
 from bot.policy.strict_yaml import Entry, parse
 
 FOLDER = "policies"
 NAMES = ("slo", "services", "known", "autonomy", "confidence", "guardrail")
 CONFIDENCE_KINDS = ("dependency", "change", "remembered")
 _FILE_LIMIT = 256 * 1024
+_OBJECTIVE = ("service", "operation", "p99_ms", "error_ratio", "window_s", "min_requests", "min_bad")
+_OBJECTIVE_OPTIONAL = ("quantile", "availability")
+_SLO_SECTIONS = ("sequential", "again_within_s", "deploy_within_s", "traffic", "learn", "maintenance")
 
 
 def file_of(name: str) -> str:
@@ -43,12 +57,14 @@ def load_policies(read: Callable[[str], str | None]) -> Policies:
     services = _services(tops["services"])
     return Policies(
         objectives=_objectives(tops["slo"], {s.name for s in services}),
+        detection=_detection(tops["slo"]),
         services=services,
         bound_dependency=_bound_dependency(tops["known"]),
         autonomy=_autonomy(tops["autonomy"]),
         confidence=_confidence(tops["confidence"]),
         rules=_rules(tops["guardrail"]),
         sha=_sha(texts),
+        maintenance=_maintenance(tops["slo"], {s.name for s in services}),
     )
 
 
@@ -78,8 +94,8 @@ def _sha(texts: Mapping[str, str]) -> str:
 
 def _objectives(top: Entry, services: set[str]) -> tuple[Objective, ...]:
     found: dict[tuple[str, str], Objective] = {}
-    for item in top.mapping(["objectives"])["objectives"].items(at_least=1):
-        keys = item.mapping([f.name for f in fields(Objective)])
+    for item in top.mapping(["objectives"], _SLO_SECTIONS)["objectives"].items(at_least=1):
+        keys = item.mapping(_OBJECTIVE, _OBJECTIVE_OPTIONAL)
         service, operation = keys["service"].text(), keys["operation"].text()
         if service not in services:
             raise keys["service"].refused(f"{service!r} is not in {file_of('services')}")
@@ -93,8 +109,51 @@ def _objectives(top: Entry, services: set[str]) -> tuple[Objective, ...]:
             window_s=keys["window_s"].number(1, 86_400),
             min_requests=keys["min_requests"].whole(1),
             min_bad=keys["min_bad"].whole(1),
+            quantile=keys["quantile"].number(0.5, 1, exclusive=True) if "quantile" in keys else Objective.quantile,
+            availability=keys["availability"].number(0, 1, exclusive=True) if "availability" in keys else None,
         )
     return tuple(found.values())
+
+
+def _maintenance(top: Entry, services: set[str]) -> tuple[Window, ...]:
+    keys = top.mapping(["objectives"], _SLO_SECTIONS)
+    return read_windows(keys["maintenance"], services) if "maintenance" in keys else ()
+
+
+def _detection(top: Entry) -> Detection:
+    keys = top.mapping(["objectives"], _SLO_SECTIONS)
+    default = Detection()
+    within = {
+        name: keys[name].number(0, 86_400) if name in keys else getattr(default, name) for name in ("again_within_s", "deploy_within_s")
+    }
+    years = keys["sequential"].mapping(["false_alarms_per_year"])["false_alarms_per_year"] if "sequential" in keys else None
+    return Detection(
+        false_alarms_per_year=years.number(0, 1000, exclusive=True) if years else default.false_alarms_per_year,
+        again_within_s=within["again_within_s"],
+        deploy_within_s=within["deploy_within_s"],
+        traffic=_traffic(keys["traffic"]) if "traffic" in keys else default.traffic,
+        learn=_learn(keys["learn"]) if "learn" in keys else default.learn,
+    )
+
+
+def _traffic(entry: Entry) -> Traffic:
+    keys, default = entry.mapping([], [f.name for f in fields(Traffic)]), Traffic()
+    return Traffic(
+        enabled=keys["enabled"].flag() if "enabled" in keys else default.enabled,
+        min_history_s=keys["min_history_s"].number(600, 30 * 86_400) if "min_history_s" in keys else default.min_history_s,
+        min_silence_s=keys["min_silence_s"].number(1, 86_400) if "min_silence_s" in keys else default.min_silence_s,
+    )
+
+
+def _learn(entry: Entry) -> Learn:
+    keys, default = entry.mapping([], [f.name for f in fields(Learn)]), Learn()
+    return Learn(
+        enabled=keys["enabled"].flag() if "enabled" in keys else default.enabled,
+        min_history_s=keys["min_history_s"].number(600, 30 * 86_400) if "min_history_s" in keys else default.min_history_s,
+        min_requests=keys["min_requests"].whole(100) if "min_requests" in keys else default.min_requests,
+        agree=keys["agree"].whole(1, 3) if "agree" in keys else default.agree,
+        operations=keys["operations"].whole(1, 2_000) if "operations" in keys else default.operations,
+    )
 
 
 def _services(top: Entry) -> tuple[ServiceSpec, ...]:

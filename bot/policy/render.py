@@ -25,6 +25,7 @@ _CELL_LIMIT = 300
 _TOLD_LIMIT = 5  # rules spelled out; the others stand in the tree
 _TREE_LIMIT = 20_000  # characters; with its sealed record a verdict stays below GitHub's 65,536
 _BREAK = "\u200b"
+_TICKS = re.compile(r"(?<!`)(`[^`\\]+`)(?!`)|`+")  # a whole code span, which may stay; or ticks that could open one elsewhere on the line
 _ACTIVE = re.compile(r"@|#|(?<!`)/(?=sre\b)|<(?=!--)|\bGH(?=-\d)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 
 
@@ -127,8 +128,7 @@ def _plain(text: str) -> str:
     """Our own sentences (code spans included), with whatever they quote made harmless: no markup, mention, reference, command, link or
     table cell can begin in it."""
     shown = re.sub(r"([\\*_\[\]<>~&$])", r"\\\1", _one_line(text)).replace("|", "¦")
-    if shown.count("`") % 2:
-        shown = shown.replace("`", "ˋ")
+    shown = _TICKS.sub(lambda m: m[1] or "ˋ" * len(m[0]), shown)
     return _ACTIVE.sub(lambda m: m[0] + _BREAK, shown)
 
 

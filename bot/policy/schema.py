@@ -8,6 +8,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.model import Objective
+from bot.policy.maintenance import Window
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """policies/slo.yaml, `traffic`: when fewer requests than usual are a signal."""
+
+    enabled: bool = True
+    min_history_s: float = 3_600.0  # an operation younger than this has no usual traffic
+    min_silence_s: float = 30.0  # a shorter lack of requests is no signal, however busy the operation usually is
+
+
+@dataclass(frozen=True)
+class Learn:
+    """policies/slo.yaml, `learn`: operations that nobody wrote an objective for."""
+
+    enabled: bool = True
+    min_history_s: float = 3_600.0  # nothing is said of an operation before it has been seen so long …
+    min_requests: int = 500  # … and has answered so many requests
+    agree: int = 2  # so many detectors have to agree
+    operations: int = 200  # at most so many are learnt, the first ones heard
+
+
+@dataclass(frozen=True)
+class Detection:
+    """policies/slo.yaml beside its objectives: how sure Scout has to be. Sections and keys that the file leaves out are as here."""
+
+    false_alarms_per_year: float = 1.0  # of one objective's sequential detectors, while nothing is wrong
+    again_within_s: float = 600.0  # broken again so soon after a recovery: the same story, told as flapping
+    deploy_within_s: float = 600.0  # a deploy at most so long before the first bad request is told with the signal
+    traffic: Traffic = Traffic()
+    learn: Learn = Learn()
 
 
 @dataclass(frozen=True)
@@ -81,6 +113,8 @@ class Policies:
     confidence: tuple[tuple[str, ConfidenceModel], ...]  # "dependency", "change", "remembered"
     rules: tuple[Rule, ...]
     sha: str  # sha256 of all files' text: what a verdict was judged by
+    maintenance: tuple[Window, ...] = ()  # policies/slo.yaml
+    detection: Detection = Detection()
 
     def objective(self, service: str, operation: str) -> Objective | None:
         return next((o for o in self.objectives if (o.service, o.operation) == (service, operation)), None)

@@ -43,6 +43,7 @@ class RawSpan:
     status: int
     attributes: Attributes
     exception: Attributes | None
+    extra: tuple[tuple[str, str], ...] = ()  # of the span and its resource, chosen by bot/telemetry/extra.py
 
 
 def text(attributes: Attributes, keys: tuple[str, ...], limit: int = limits.NAME_CHARS) -> str:
@@ -70,20 +71,31 @@ def number(attributes: Attributes, keys: tuple[str, ...]) -> int | None:
     return None
 
 
+# Why a span is dropped, in the order in which it is looked at.
+NO_SERVICE: Final = "no service.name in the resource"
+BAD_ID: Final = "trace id or span id missing or malformed"
+BAD_PARENT: Final = "parent span id malformed"
+NEGATIVE: Final = "negative duration"
+START_OFF: Final = "start time is hours off"
+END_OFF: Final = "end time is hours off"
+TOO_MANY: Final = f"more than {limits.SPANS_PER_REQUEST} spans in one request"
+REASONS: Final = (NO_SERVICE, BAD_ID, BAD_PARENT, NEGATIVE, START_OFF, END_OFF, TOO_MANY)
+
+
 def refusal(raw: RawSpan, service: str, now_s: float) -> str | None:
     """Why a span cannot be used; None when it can."""
     if not service:
-        return "no service.name in the resource"
+        return NO_SERVICE
     if len(raw.trace_id) != TRACE_ID_BYTES or not any(raw.trace_id) or len(raw.span_id) != SPAN_ID_BYTES or not any(raw.span_id):
-        return "trace id or span id missing or malformed"
+        return BAD_ID
     if len(raw.parent_id) not in (0, SPAN_ID_BYTES):
-        return "parent span id malformed"
+        return BAD_PARENT
     if raw.end_ns < raw.start_ns:
-        return "negative duration"
+        return NEGATIVE
     if not now_s - limits.CLOCK_BEHIND_S <= raw.start_ns / 1e9 <= now_s + limits.CLOCK_AHEAD_S:
-        return "start time is hours off"
+        return START_OFF
     if raw.end_ns / 1e9 > now_s + limits.CLOCK_AHEAD_S:
-        return "end time is hours off"
+        return END_OFF
     return None
 
 
@@ -119,6 +131,7 @@ def build_span(raw: RawSpan, service: str, commit: str) -> Span:
         server_port=number(raw.attributes, PORT) if calls else None,
         exception=exception,
         commit=commit,
+        extra=raw.extra,
     )
 
 

@@ -28,33 +28,38 @@ class Commits:
         self._reigns: dict[str, list[Reign]] = {}
 
     def observe(self, span: Span) -> None:
-        if span.kind != "server" or not span.commit:
+        if span.kind == "server":
+            self.answered(span.service, span.commit, span.start_s, span.end_s)
+
+    def answered(self, service: str, commit: str, start_s: float, end_s: float) -> None:
+        """A request that `service` answered, made from `commit` ("": it did not say)."""
+        if not commit:
             return
-        reigns = self._reigns.get(span.service)
+        reigns = self._reigns.get(service)
         if reigns is None:
             if len(self._reigns) >= limits.SERVICES:
                 del self._reigns[min(self._reigns, key=lambda name: self._reigns[name][-1].last_s)]
-            reigns = self._reigns[span.service] = []
-        if reigns and reigns[-1].commit == span.commit:
-            _extend(reigns[-1], span)
+            reigns = self._reigns[service] = []
+        if reigns and reigns[-1].commit == commit:
+            _extend(reigns[-1], start_s, end_s)
             return
-        earlier = next((reign for reign in reversed(reigns) if reign.commit == span.commit), None)
+        earlier = next((reign for reign in reversed(reigns) if reign.commit == commit), None)
         if earlier is None:
-            reigns.append(Reign(span.commit, span.start_s, span.start_s, span.end_s))
+            reigns.append(Reign(commit, start_s, start_s, end_s))
             reigns.sort(key=lambda reign: reign.first_s)
             del reigns[: -limits.COMMITS_PER_SERVICE]
         else:
-            _extend(earlier, span)
-            self._notice_rollback(reigns, earlier, span)
+            _extend(earlier, start_s, end_s)
+            self._notice_rollback(reigns, earlier, start_s, end_s)
 
-    def _notice_rollback(self, reigns: list[Reign], earlier: Reign, span: Span) -> None:
+    def _notice_rollback(self, reigns: list[Reign], earlier: Reign, start_s: float, end_s: float) -> None:
         newest = reigns[-1]
-        if span.start_s <= newest.last_start_s:
+        if start_s <= newest.last_start_s:
             return
         if earlier.again_s is None or earlier.again_s <= newest.last_start_s:
-            earlier.again_s = span.start_s
-        if span.start_s - newest.last_start_s > LATELY_S:
-            reigns.append(Reign(earlier.commit, earlier.again_s, span.start_s, span.end_s))
+            earlier.again_s = start_s
+        if start_s - newest.last_start_s > LATELY_S:
+            reigns.append(Reign(earlier.commit, earlier.again_s, start_s, end_s))
             earlier.again_s = None
             del reigns[: -limits.COMMITS_PER_SERVICE]
 
@@ -77,7 +82,7 @@ class Commits:
         return sorted(found, key=lambda item: item[3])
 
 
-def _extend(reign: Reign, span: Span) -> None:
-    reign.first_s = min(reign.first_s, span.start_s)
-    reign.last_start_s = max(reign.last_start_s, span.start_s)
-    reign.last_s = max(reign.last_s, span.end_s)
+def _extend(reign: Reign, start_s: float, end_s: float) -> None:
+    reign.first_s = min(reign.first_s, start_s)
+    reign.last_start_s = max(reign.last_start_s, start_s)
+    reign.last_s = max(reign.last_s, end_s)

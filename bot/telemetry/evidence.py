@@ -8,14 +8,18 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.codec import to_json
-from bot.model import DeployMark, Evidence, Signal, SignalKind, TraceView
+from bot.model import DeployMark, Evidence, LogGroup, Signal, SignalKind, TraceView
 from bot.policy.schema import ServiceSpec
 from bot.telemetry import limits
 from bot.telemetry.attributes import clean
+from bot.telemetry.changes import changes
+from bot.telemetry.differences import differences
 from bot.telemetry.edges import add_unfinished, edges
 from bot.telemetry.exemplars import Viewer, choose
 from bot.telemetry.failures import error_groups
 from bot.telemetry.frames import path_prefixes
+from bot.telemetry.histogram import Durations, Exact, histogram
+from bot.telemetry.log_groups import Logs, log_groups
 from bot.telemetry.redact import commit_id, redact
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
@@ -42,8 +46,19 @@ class Scene:
         return {span.service for trace in traces for span in trace.spans.values()}
 
 
-def gather(store: SpanStore, signal: Signal, services: Iterable[ServiceSpec], hanging: Sequence[Trace], now_s: float) -> Evidence:
-    """What the store shows about `signal`, at most limits.EVIDENCE_CHARS of JSON. `hanging`: traces whose request has not ended."""
+def gather(
+    store: SpanStore,
+    signal: Signal,
+    services: Iterable[ServiceSpec],
+    hanging: Sequence[Trace],
+    now_s: float,
+    *,
+    durations: tuple[Durations, Durations] | None = None,
+    logs: Logs | None = None,
+) -> Evidence:
+    """What the store shows about `signal`, at most limits.EVIDENCE_CHARS of JSON. `hanging`: traces whose request has not ended;
+    `durations`: of all requests before and since the first bad one, when somebody counted them; without, those of the stored ones.
+    """
     first_bad_s = signal.first_bad_s
     is_bad = bad_of(signal)
     scene = set_scene(store, signal, is_bad, hanging)
@@ -55,15 +70,38 @@ def gather(store: SpanStore, signal: Signal, services: Iterable[ServiceSpec], ha
     for _, missing in open_traces:
         add_unfinished(found, missing, now_s)
     viewer = Viewer(store.peers, entry, shown, now_s)
+    exemplars = choose(scene.entries, is_bad, open_traces, first_bad_s)
+    traces = tuple(viewer.view(exemplar) for exemplar in exemplars)
+    names = {exemplar.trace.id: view.id for exemplar, view in zip(exemplars, traces, strict=True)}
+    took = histogram(1, *(durations or _durations(scene, signal)))
     evidence = Evidence(
         taken_s=round(now_s, 3),
-        traces=tuple(viewer.view(exemplar) for exemplar in choose(scene.entries, is_bad, open_traces, first_bad_s)),
+        traces=traces,
         edges=tuple(edge.stat(i, shown) for i, edge in enumerate(found, 1)),
         errors=error_groups(scene.bad, scene.before, path_prefixes(services), shown, shown_message),
         deploys=_deploys(store, scene.services, now_s),
         series=_series(scene, signal, now_s),
+        differences=differences(scene.bad, _good(scene, is_bad, before_s[0]), shown),
+        logs=log_groups(logs, scene.services, before_s, bad_s, names, shown_message) if logs else (),
+        histograms=(took,) if took else (),
+        changes=changes(store, scene.services, now_s - DEPLOYS_S, shown),
     )
     return bounded(evidence)
+
+
+def _good(scene: Scene, is_bad: Callable[[Span], bool], since_s: float) -> list[Trace]:
+    """Requests to compare with, before and during the bad time: those that were well."""
+    bad = {trace.id for trace in scene.bad}
+    return [trace for trace, span in scene.entries if span.end_s > since_s and trace.id not in bad and not is_bad(span)]
+
+
+def _durations(scene: Scene, signal: Signal) -> tuple[Durations, Durations]:
+    """Of the stored requests, by when they ended; what hangs is not among them."""
+    before_s, first_bad_s = past_s(signal), signal.first_bad_s
+    return (
+        Exact(span.duration_ms for _, span in scene.entries if before_s < span.end_s <= first_bad_s),
+        Exact(span.duration_ms for _, span in scene.entries if span.start_s >= first_bad_s),
+    )
 
 
 def bad_of(signal: Signal) -> Callable[[Span], bool]:
@@ -161,6 +199,10 @@ def _fewer_spans(trace: TraceView, limit: int) -> TraceView:
     return replace(trace, spans=spans)
 
 
+def _short(group: LogGroup, limit: int) -> LogGroup:
+    return replace(group, template=group.template[:limit], example=group.example[:limit])
+
+
 def _lists(edge_count: int, errors: int, deploys: int, frames: int) -> Callable[[Evidence], Evidence]:
     def cut(evidence: Evidence) -> Evidence:
         ranked = sorted(
@@ -172,6 +214,9 @@ def _lists(edge_count: int, errors: int, deploys: int, frames: int) -> Callable[
             edges=tuple(edge for edge in evidence.edges if edge.id in keep),
             errors=tuple(replace(group, frames=group.frames[-frames:]) for group in evidence.errors[:errors]),
             deploys=evidence.deploys[-deploys:],
+            differences=evidence.differences[:errors],
+            changes=evidence.changes[-deploys:],
+            logs=tuple(_short(group, 40 * frames) for group in evidence.logs[:errors]),
         )
 
     return cut

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from bot.model import Objective
@@ -19,7 +19,11 @@ from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.windows import Request
 
-EXPORT_DELAY_S = 2.0  # exporters send in batches: a finished span may take this long to arrive
+EXPORT_DELAY_S = 2.0  # exporters send in batches: a finished span may take this long to arrive, as long as nothing better is known
+LAGS = 256  # of the last spans of a service: between its end and its arrival
+LAG_QUANTILE = 0.99  # the ledger makes up for the rest
+LAG_MARGIN = 1.5
+DELAY_RANGE_S = (0.25, 10.0)
 LOST_S = 60.0  # a trace that has not finished by then never will: its entry span is lost
 LEDGER_MIN = 30
 LEDGER_MAX = 5_000  # then both sides are halved
@@ -64,6 +68,19 @@ class Ledger:
         return expected + 3.0 * math.sqrt(expected)
 
 
+@dataclass(slots=True)
+class Lags:
+    """How long the spans of one service take to arrive."""
+
+    last_s: deque[float] = field(default_factory=lambda: deque(maxlen=LAGS))
+    delay_s: float = EXPORT_DELAY_S
+
+    def learn(self) -> None:
+        if len(self.last_s) == LAGS:
+            usual_s = sorted(self.last_s)[int(LAG_QUANTILE * LAGS)]
+            self.delay_s = min(DELAY_RANGE_S[1], max(DELAY_RANGE_S[0], LAG_MARGIN * usual_s))
+
+
 class Hanging:
     """Follows open traces of the objectives' operations. Call `observe` for each stored span and `tick` before asking."""
 
@@ -73,11 +90,13 @@ class Hanging:
         self._open: OrderedDict[bytes, OpenTrace] = OrderedDict()
         self._entries = Entries()
         self._ledgers = {entry: Ledger() for entry in self._objectives}
-        self._services = {service for service, _ in self._objectives}
+        self._lags = {service: Lags() for service, _ in self._objectives}
         self._heard_until_s: dict[str, float] = {}  # end of the last span of each objective's service
 
     def observe(self, trace: Trace, span: Span, now_s: float) -> None:
-        if span.service in self._services:
+        lags = self._lags.get(span.service)
+        if lags is not None:
+            lags.last_s.append(now_s - span.end_s)
             until_s = self._heard_until_s.get(span.service, -math.inf)
             self._heard_until_s[span.service] = max(until_s, min(span.end_s, now_s))
         if trace.settled:
@@ -99,8 +118,16 @@ class Hanging:
         if not span.parent_id:
             opened.rooted_s = now_s
 
+    def forget(self, unless: Callable[[bytes], bool]) -> None:
+        """Traces of which no more is kept say nothing: all go but those whose id `unless` holds for."""
+        for opened in list(self._open.values()):
+            if not unless(opened.trace.id):
+                self._settle(opened, None)
+
     def tick(self, now_s: float, broken: Collection[Key]) -> None:
         """Settles what has finished or is lost. `broken`: objectives that are broken now, whose missing spans are no telemetry loss."""
+        for lags in self._lags.values():
+            lags.learn()
         for ledger in self._ledgers.values():
             ledger.tick(now_s)
         for opened in list(self._open.values()):
@@ -142,7 +169,7 @@ class Hanging:
 
     def _overdue_s(self, opened: OpenTrace, objective: Objective) -> float:
         """The moment from which on the request counts as slow."""
-        return opened.first_s + objective.p99_ms / 1000.0 + EXPORT_DELAY_S
+        return opened.first_s + objective.p99_ms / 1000.0 + self._lags[objective.service].delay_s
 
     def _booked_s(self, opened: OpenTrace, objective: Objective) -> float:
         """The moment from which on a missing entry span is taken for lost, unless the objective is broken by then."""

@@ -24,6 +24,15 @@ SERIES_FRESH_S = 30  # a second that nobody has asked for by then goes into the 
 SERIES_LEVELS_S = ((1, 15), (15, 120), (120, 600))  # (length of a slice, age at which it goes into the next coarser one or is dropped)
 SERIES_BYTES = 24 * 1024 * 1024  # of the past; beyond it the oldest slices go first
 
+# Detail: spans that become objects of their own. Past it whole traces are left out, by their ids; every span is counted all the same.
+DETAIL_SPANS_PER_S = 1_000
+DETAIL_FORCED_PER_S = 200  # failed and slow spans of the traces that are left out
+DETAIL_CALM_S = 10  # seconds of little traffic before more is kept again
+SPAN_BYTES = 250  # of the smallest spans that exporters send: a guess at how many a body holds, before it is read
+RESOURCES_PER_REQUEST = 2_000
+REPEATS_S = 60.0  # a request that comes again within this is an exporter's second try
+REPEATS = 20_000
+
 # The store.
 STORED_SPANS = 30_000
 STORED_S = 1_200.0
@@ -33,6 +42,13 @@ POOLED_STRINGS = 6_000
 SERVICES = 300
 COMMITS_PER_SERVICE = 20
 PEERS = 2_000
+CALLS = 2_000  # from an operation to a callee, when signals are put into groups
+EXTRA_KEYS = 16  # further attributes of a span, its resource's included
+EXTRA_KEY_CHARS = 60
+EXTRA_VALUE_CHARS = 60
+EXTRA_VALUES = 40  # different ones of a key at one service within STORED_S: with more it is an id or a measurement
+EXTRA_NAMES = 300  # keys, counted at each service
+EXTRA_SETS = 2_000
 COMMITS_PER_OBJECTIVE = 500
 REQUESTS_PER_OBJECTIVE = 20_000
 
@@ -52,6 +68,9 @@ ERROR_GROUPS = 10
 FRAMES = 8
 DEPLOYS = 20
 SERIES_POINTS = 60
+DIFFERENCES = 10
+CHANGES = 10
+LOG_GROUPS = 8
 VIEW_CHARS = 120  # a name in evidence
 VIEW_MESSAGE_CHARS = 300
 

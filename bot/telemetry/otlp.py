@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
@@ -20,6 +20,7 @@ from bot.telemetry.attributes import (
     EXCEPTION_KEYS,
     RESOURCE_KEYS,
     SPAN_KEYS,
+    TOO_MANY,
     Attributes,
     RawSpan,
     Scalar,
@@ -27,6 +28,7 @@ from bot.telemetry.attributes import (
     refusal,
     text,
 )
+from bot.telemetry.extra import extra_of
 from bot.telemetry.otlp_json import read_json
 from bot.telemetry.span import Span
 
@@ -96,7 +98,7 @@ def decode_traces(body: bytes, content_type: str, now_s: float) -> DecodedTraces
     """
     match content_type.partition(";")[0].strip().lower():
         case "application/x-protobuf":
-            return _collect(_read_protobuf(body), now_s)
+            return _collect(read_protobuf(body), now_s)
         case "application/json":
             return _collect(read_json(body), now_s)
         case _:
@@ -113,7 +115,7 @@ def _collect(groups: Iterable[tuple[Attributes, Iterator[RawSpan]]], now_s: floa
         for raw in raws:
             seen += 1
             if seen > limits.SPANS_PER_REQUEST:
-                dropped[f"more than {limits.SPANS_PER_REQUEST} spans in one request"] += 1
+                dropped[TOO_MANY] += 1
             elif (reason := refusal(raw, service, now_s)) is not None:
                 dropped[reason] += 1
             else:
@@ -121,55 +123,64 @@ def _collect(groups: Iterable[tuple[Attributes, Iterator[RawSpan]]], now_s: floa
     return DecodedTraces(tuple(spans), tuple(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def _read_protobuf(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]]:
+def read_protobuf(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]]:
+    """(attributes of the resource, its spans). Raises Refused when the body is something else."""
     request = ExportTraceServiceRequest()
     try:
         request.ParseFromString(body)
     except DecodeError as problem:
         raise Refused("the body is not an OTLP ExportTraceServiceRequest in protobuf: it is truncated or something else") from problem
     for resource_spans in request.resource_spans:
-        yield _attributes(resource_spans.resource.attributes, RESOURCE_KEYS), _spans(resource_spans)
+        yield attributes_of(resource_spans.resource.attributes, RESOURCE_KEYS), _spans(resource_spans)
 
 
 def _spans(resource_spans: ResourceSpans) -> Iterator[RawSpan]:
+    resource = list(scalars(resource_spans.resource.attributes))
     for scope_spans in resource_spans.scope_spans:
         for span in scope_spans.spans:
-            yield RawSpan(
-                trace_id=span.trace_id,
-                span_id=span.span_id,
-                parent_id=span.parent_span_id,
-                name=span.name,
-                kind=span.kind,
-                start_ns=span.start_time_unix_nano,
-                end_ns=span.end_time_unix_nano,
-                status=span.status.code,
-                attributes=_attributes(span.attributes, SPAN_KEYS),
-                exception=_exception(span),
-            )
+            yield raw_span(span, resource)
+
+
+def raw_span(span: OtlpSpan, resource: Sequence[tuple[str, Scalar]]) -> RawSpan:
+    """`resource`: the attributes of its resource, as `scalars` gives them."""
+    return RawSpan(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_id=span.parent_span_id,
+        name=span.name,
+        kind=span.kind,
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        status=span.status.code,
+        attributes=attributes_of(span.attributes, SPAN_KEYS),
+        exception=_exception(span),
+        extra=extra_of(resource, scalars(span.attributes)),
+    )
 
 
 def _exception(span: OtlpSpan) -> Attributes | None:
     found = None
     for event in span.events:
         if event.name == "exception":
-            found = _attributes(event.attributes, EXCEPTION_KEYS)
+            found = attributes_of(event.attributes, EXCEPTION_KEYS)
     return found
 
 
-def _attributes(pairs: Iterable[KeyValue], keys: frozenset[str]) -> Attributes:
-    found: dict[str, Scalar] = {}
+def attributes_of(pairs: Iterable[KeyValue], keys: frozenset[str]) -> Attributes:
+    return dict(scalars(pair for pair in pairs if pair.key in keys))
+
+
+def scalars(pairs: Iterable[KeyValue]) -> Iterator[tuple[str, Scalar]]:
     for pair in pairs:
-        if pair.key in keys:
-            value = pair.value
-            match value.WhichOneof("value"):
-                case "string_value":
-                    found[pair.key] = value.string_value
-                case "int_value":
-                    found[pair.key] = value.int_value
-                case "bool_value":
-                    found[pair.key] = value.bool_value
-                case "double_value":
-                    found[pair.key] = value.double_value
-                case _:
-                    pass  # lists, maps and bytes: no key of ours holds them
-    return found
+        value = pair.value
+        match value.WhichOneof("value"):
+            case "string_value":
+                yield pair.key, value.string_value
+            case "int_value":
+                yield pair.key, value.int_value
+            case "bool_value":
+                yield pair.key, value.bool_value
+            case "double_value":
+                yield pair.key, value.double_value
+            case _:
+                pass  # lists, maps and bytes: no key of ours holds them

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 from bot.errors import Refused
 from bot.telemetry.attributes import EXCEPTION_KEYS, RESOURCE_KEYS, SPAN_KEYS, Attributes, RawSpan, Scalar
+from bot.telemetry.extra import extra_of
 
 UINT64 = 1 << 64
 KIND_NAMES = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -22,16 +23,16 @@ def read_json(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]]:
         raise Refused(f"the body is not JSON ({type(problem).__name__}): send an OTLP ExportTraceServiceRequest") from problem
     for resource_spans in _objects(_object(data, "body"), "resourceSpans"):
         resource = _object(resource_spans.get("resource") or {}, "resource")
-        yield _attributes(resource, RESOURCE_KEYS), _spans(resource_spans)
+        yield _attributes(resource, RESOURCE_KEYS), _spans(resource_spans, list(_further(resource)))
 
 
-def _spans(resource_spans: dict[str, Any]) -> Iterator[RawSpan]:
+def _spans(resource_spans: dict[str, Any], resource: list[tuple[str, Scalar]]) -> Iterator[RawSpan]:
     for scope_spans in _objects(resource_spans, "scopeSpans"):
         for span in _objects(scope_spans, "spans"):
-            yield _span(span)
+            yield _span(span, resource)
 
 
-def _span(span: dict[str, Any]) -> RawSpan:
+def _span(span: dict[str, Any], resource: list[tuple[str, Scalar]]) -> RawSpan:
     exception: Attributes | None = None
     for event in _objects(span, "events"):
         if event.get("name") == "exception":
@@ -48,6 +49,7 @@ def _span(span: dict[str, Any]) -> RawSpan:
         status=_enum(status, "code", "STATUS_CODE_", STATUS_NAMES),
         attributes=_attributes(span, SPAN_KEYS),
         exception=exception,
+        extra=extra_of(resource, _further(span)),
     )
 
 
@@ -60,6 +62,16 @@ def _attributes(owner: dict[str, Any], keys: frozenset[str]) -> Attributes:
             if value is not None:
                 found[key] = value
     return found
+
+
+def _further(owner: dict[str, Any]) -> Iterator[tuple[str, Scalar]]:
+    """Attributes of any key; what is malformed is left out: nothing depends on it."""
+    for item in _objects(owner, "attributes"):
+        key, value = item.get("key"), item.get("value")
+        if isinstance(key, str) and isinstance(value, dict):
+            given = next((value[name] for name in ("stringValue", "intValue", "boolValue") if name in value), None)
+            if isinstance(given, (str, int)):
+                yield key, given
 
 
 def _scalar(value: dict[str, Any], key: str) -> Scalar | None:

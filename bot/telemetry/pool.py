@@ -19,13 +19,20 @@ class Pool(Generic[K, V]):
         self._items: OrderedDict[K, tuple[V, float]] = OrderedDict()
         self.refused = 0
 
+    def get(self, key: K, now_s: float) -> V | None:
+        """The value that stands for `key`, which counts as a use; None when there is none."""
+        known = self._items.get(key)
+        if known is None:
+            return None
+        self._items[key] = (known[0], now_s)
+        self._items.move_to_end(key)
+        return known[0]
+
     def share(self, key: K, value: V, now_s: float) -> V | None:
         """The value that stands for `key`: the first one that came, `value` itself when it is new, None when there is no room."""
-        known = self._items.get(key)
+        known = self.get(key, now_s)
         if known is not None:
-            self._items[key] = (known[0], now_s)
-            self._items.move_to_end(key)
-            return known[0]
+            return known
         if len(self._items) >= self._limit:
             oldest, (_, used_s) = next(iter(self._items.items()))
             if used_s >= now_s - self._keep_s:

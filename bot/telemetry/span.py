@@ -38,6 +38,7 @@ class Span:
     server_port: int | None
     exception: SpanException | None
     commit: str  # the deployed commit, "" when the resource does not say
+    extra: tuple[tuple[str, str], ...] = ()  # further attributes by which bad spans may differ (bot/telemetry/extra.py)
 
     @property
     def duration_ms(self) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from bot.telemetry import limits
 from bot.telemetry.commits import Commits
+from bot.telemetry.extra import Extras
 from bot.telemetry.peers import Peers
 from bot.telemetry.pool import Pool
 from bot.telemetry.span import Span, SpanException
@@ -51,6 +52,7 @@ class SpanStore:
         self._count = 0
         self.horizon_s = float("-inf")  # arrival of the youngest trace that has gone: of what began before, we may hold a rest only
         self._strings: Pool[str, str] = Pool(limits.POOLED_STRINGS, limits.STORED_S)
+        self._extras = Extras()
         self._stacks: Pool[tuple[str, tuple[str, ...]], str] = Pool(limits.DISTINCT_STACKTRACES, limits.STORED_S)
 
     def __len__(self) -> int:
@@ -114,6 +116,7 @@ class SpanStore:
             server_address=self._shared(span.server_address, now_s),
             commit=self._shared(span.commit, now_s),
             exception=self._with_shared_stack(span.exception, now_s) if span.exception else None,
+            extra=self._extras.share(span.service, span.extra, now_s),
         )
 
     def _shared(self, value: str, now_s: float) -> str:

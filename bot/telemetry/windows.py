@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from bot.model import Measurement, Objective
 from bot.telemetry import limits
-from bot.telemetry.span import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,28 @@ class Request:
         return (self.end_s - self.start_s) * 1000.0
 
 
+class Answered(Protocol):
+    """A request that ended: a server span, or what a batch holds of one."""
+
+    @property
+    def start_s(self) -> float: ...
+    @property
+    def end_s(self) -> float: ...
+    @property
+    def error(self) -> bool: ...
+    @property
+    def commit(self) -> str: ...
+    @property
+    def duration_ms(self) -> float: ...
+
+
 class RequestLog:
-    """The last requests of one operation in order of arrival, about 20 bytes each; at most limits.REQUESTS_PER_OBJECTIVE."""
+    """The last requests of one operation in order of arrival, about 30 bytes each; at most limits.REQUESTS_PER_OBJECTIVE."""
 
     def __init__(self) -> None:
         self._starts = array("d")
         self._ends = array("d")
+        self._latest_ends = array("d")  # of all that arrived until then: what ended since a moment is found without looking at the rest
         self._errors = array("b")
         self._commits = array("H")
         self._commit_names = [""]  # the first one also stands for more different commits than we keep
@@ -40,9 +57,10 @@ class RequestLog:
     def __len__(self) -> int:
         return len(self._starts)
 
-    def add(self, span: Span) -> None:
+    def add(self, span: Answered) -> None:
         self._starts.append(span.start_s)
         self._ends.append(span.end_s)
+        self._latest_ends.append(max(span.end_s, self._latest_ends[-1]) if self._latest_ends else span.end_s)
         self._errors.append(span.error)
         self._commits.append(self._commit_index(span.commit))
         if len(self._starts) > limits.REQUESTS_PER_OBJECTIVE:
@@ -56,7 +74,7 @@ class RequestLog:
         return self._commit_names.index(commit)
 
     def _forget(self, count: int) -> None:
-        for column in (self._starts, self._ends, self._errors, self._commits):
+        for column in (self._starts, self._ends, self._latest_ends, self._errors, self._commits):
             del column[:count]
 
     def forget_before(self, end_s: float) -> None:
@@ -66,11 +84,13 @@ class RequestLog:
 
     def ended(self, start_s: float, end_s: float) -> list[Request]:
         """Requests that ended in (start_s, end_s]."""
-        return [self._at(i) for i, at in enumerate(self._ends) if start_s < at <= end_s]
+        first = bisect_right(self._latest_ends, start_s)
+        return [self._at(i) for i, at in enumerate(self._ends[first:], first) if start_s < at <= end_s]
 
     def started(self, start_s: float, end_s: float) -> list[Request]:
         """Requests that started in [start_s, end_s)."""
-        return [self._at(i) for i, at in enumerate(self._starts) if start_s <= at < end_s]
+        first = bisect_left(self._latest_ends, start_s)  # what ended before did not start later
+        return [self._at(i) for i, at in enumerate(self._starts[first:], first) if start_s <= at < end_s]
 
     def _at(self, i: int) -> Request:
         return Request(self._starts[i], self._ends[i], bool(self._errors[i]), self._commit_names[self._commits[i]])

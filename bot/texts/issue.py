@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.model import Evidence, Signal, SignalKind
+from bot.policy.maintenance import active
 from bot.policy.schema import Autonomy, Policies
-from bot.texts.evidence import evidence_fold
+from bot.texts.evidence import differences_table, evidence_fold
 from bot.texts.figures import chart, compared, date_time, duration, limit_percent, percent
 from bot.texts.links import Links
-from bot.texts.safe import fold, heading, paragraphs
-from bot.texts.words import operation
+from bot.texts.safe import code, fold, heading, paragraphs, plain
+from bot.texts.words import affected_words, operation, upstream_words
 
 COMMANDS = """\
 On a line of its own, under the incident or its pull request:
@@ -33,16 +36,19 @@ def issue_title(signal: Signal) -> str:
 
 def issue_body(signal: Signal, evidence: Evidence, policies: Policies, links: Links) -> str:
     """Everything that stays as it was when the incident was noticed; what changes stands in the status comment below it."""
+    differences = differences_table(evidence)
     parts = [
         _what(signal),
+        _also(signal, evidence, policies),
         "**You need to do nothing now.** I am looking for the cause. The status comment below says where I am, and I call a person there"
         " if I need one.",
         compared(signal, [("before", signal.before), ("now", signal.now)]),
         chart(evidence, signal),
+        f"### What is different in the bad requests\n\n{differences}" if differences else "",
         "### What happens next",
         _next(policies.autonomy),
         COMMANDS_FOLD,
-        evidence_fold(evidence, signal.first_bad_s),
+        evidence_fold(replace(evidence, differences=()), signal.first_bad_s),
         f"<sub>Opened by SRE-Space from the service's own telemetry. The objective stands in {links.file('policies/slo.yaml')}.</sub>",
     ]
     return paragraphs(parts)
@@ -57,6 +63,19 @@ def _what(signal: Signal) -> str:
         return f"{operation(signal)} is **too slow** {since}: {figures} ({noticed})."
     figures = f"{now.errors} of the last {now.requests} requests failed; at most {limit_percent(o.error_ratio)} may"
     return f"{operation(signal)} is **failing** {since}: {figures} ({noticed})."
+
+
+def _also(signal: Signal, evidence: Evidence, policies: Policies) -> str:
+    """What else is unwell, where the calls lead, and what of it is under maintenance."""
+    lines = []
+    if evidence.affected:
+        lines.append(f"**Also unwell from the same cause**, as the calls between services show: {affected_words(evidence.affected)}.")
+    if evidence.upstream and evidence.upstream != (signal.service,):
+        lines.append(f"Furthest upstream, where I look first: {upstream_words(evidence.upstream)}.")
+    for service in dict.fromkeys((*evidence.upstream, *(a.service for a in evidence.affected))):
+        if (window := active(policies.maintenance, service, signal.detected_s)) is not None:
+            lines.append(f"{code(service)} is under maintenance until {date_time(window[1])}: {plain(window[0].reason, 200)}.")
+    return " ".join(lines)
 
 
 def _next(a: Autonomy) -> str:

@@ -26,7 +26,7 @@ from bot.texts.escalation import CALLS
 from bot.texts.figures import date_time, same_day, table
 from bot.texts.links import Links
 from bot.texts.safe import plain
-from bot.texts.words import confidence_words, remedy_words, sentence
+from bot.texts.words import affected_words, confidence_words, remedy_words, sentence, upstream_words
 
 _TITLES = {
     "detected": "noticed",
@@ -43,6 +43,8 @@ _TITLES = {
 }
 _WAITS = {
     "nothing is broken": "I watch",
+    "a maintenance window": "nothing while its service is under maintenance",
+    "part of another incident": "nothing: another incident has the same cause",
     "on hold": "nothing while on hold; `/sre release` lets me go on",
     "thinking": "Brain works out the cause",
     "healthy again: watching whether it stays so": "it is healthy again; I watch whether it stays so",
@@ -137,6 +139,8 @@ def status(f: Facts, policies: Policies, links: Links, *, closing: bool = False)
     else:
         parts.append(f"**Next:** {next_words(f, policies)}. {_expected(f)}")
     rows = [["first bad request", date_time(f.incident.signal.first_bad_s)]] if f.incident else []
+    rows += [["also unwell", affected_words(f.affected)]] if f.affected and not closing else []
+    rows += [["furthest upstream", upstream_words(f.upstream)]] if f.affected and f.upstream and not closing else []
     rows += _attempt_rows(f, current, policies, links) if current else []
     parts.append(table(rows[0], rows[1:]) if rows else "")
     return "\n\n".join([*filter(None, parts), "<sub>I keep this comment current.</sub>"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.model import Diagnosis, Evidence, Feature, Measurement, Remedy, Signal, SignalKind
+from bot.model import Affected, Diagnosis, Evidence, Feature, Measurement, Remedy, Signal, SignalKind
 from bot.texts.figures import duration, limit_percent, percent, table
 from bot.texts.links import Links
 from bot.texts.safe import code, plain
@@ -18,6 +18,19 @@ _COMMIT = re.compile(r"(?<![\w/])[0-9a-f]{7}(?![\w/])")
 
 def operation(signal: Signal) -> str:
     return f"{code(signal.operation)} in {code(signal.service)}"
+
+
+_UNWELL = {"latency": "too slow", "errors": "failing", "throughput": "without its usual traffic"}
+
+
+def affected_words(affected: Sequence[Affected], limit: int = 5) -> str:
+    """`POST /x` in `y` (too slow), … and 3 more"""
+    shown = [f"{code(a.operation)} in {code(a.service)} ({_UNWELL.get(a.kind) or plain(a.kind, 30)})" for a in affected[:limit]]
+    return ", ".join(shown) + (f" and {len(affected) - limit} more" if len(affected) > limit else "")
+
+
+def upstream_words(upstream: Sequence[str], limit: int = 5) -> str:
+    return ", ".join(code(service) for service in upstream[:limit])
 
 
 def figure(signal: Signal, m: Measurement) -> str:
@@ -103,8 +116,7 @@ def features_table(features: Sequence[Feature]) -> str:
 
 def claims_list(d: Diagnosis, evidence: Evidence) -> str:
     """Every claim with the evidence that it cites; the ones that the challenge did not confirm are struck."""
-    known = {x.id for part in (evidence.traces, evidence.edges, evidence.errors, evidence.deploys) for x in part}
-    known |= {span.id for trace in evidence.traces for span in trace.spans}
+    known = evidence.ids()
     lines = []
     for claim in d.claims[:CLAIMS_SHOWN]:
         cited = ", ".join(code(i, 20) for i in claim.evidence[:12] if i in known)

@@ -14,7 +14,7 @@ from bot.web.parts import WebParts
 if TYPE_CHECKING:
     import httpx
 
-TIMEOUT_S = 15.0
+TIMEOUT_S = 150.0  # the controls answer when the fault is in, and landing a release means waiting for its checks
 MAX_QUERY_BYTES = 1024
 MAX_ANSWER_BYTES = 64 * 1024
 

@@ -34,6 +34,13 @@ class OwnMetric:
 
 OWN_METRICS: Final = (
     OwnMetric("sre_space_requests_refused_total", "counter", "OTLP requests refused as a whole", "reason", "requests_refused"),
+    OwnMetric("sre_space_spans_total", "counter", "spans taken", counter="spans"),
+    OwnMetric("sre_space_spans_dropped_total", "counter", "spans dropped", "reason", "spans_dropped"),
+    OwnMetric("sre_space_spans_repeated_total", "counter", "spans that came again: not counted", counter="spans_repeated"),
+    OwnMetric("sre_space_span_series", "gauge", "series of spans known"),
+    OwnMetric("sre_space_detail_spans_total", "counter", "spans kept one by one", counter="detail"),
+    OwnMetric("sre_space_detail_share", "gauge", "share of the traces that is kept one by one; below 1 detail is shed"),
+    OwnMetric("sre_space_detail_shed_total", "counter", "failed or slow spans that found no room among those kept", counter="detail_shed"),
     OwnMetric(
         "sre_space_spans_overflowed_total",
         "counter",

@@ -1,10 +1,12 @@
-"""Where OTLP bodies of metrics and logs go: decoded, counted, handed to whoever observes them."""
+"""Where OTLP bodies of each signal go: decoded, counted, handed to whoever observes them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from bot.ports import Clock
+from bot.telemetry.batch import Batch
 from bot.telemetry.counters import Counters
 from bot.telemetry.decoded import Decoded, Item
 from bot.telemetry.log_line import LogLine
@@ -12,10 +14,43 @@ from bot.telemetry.metric_point import MetricPoint
 from bot.telemetry.metric_series import MetricSeries
 from bot.telemetry.otlp_logs import decode_logs
 from bot.telemetry.otlp_metrics import decode_metrics
+from bot.telemetry.reader import TraceReader
 
 # Names in Counters.
+SPANS_DROPPED = "spans_dropped"
 POINTS, POINTS_DROPPED, RESTARTS = "points", "points_dropped", "metric_restarts"
 RECORDS, RECORDS_DROPPED = "log_records", "log_records_dropped"
+
+
+class TraceWatcher(Protocol):
+    """Scout, as far as traces go."""
+
+    def observe_batch(self, batch: Batch, now_s: float) -> None: ...
+    def glance(self, now_s: float) -> bool:
+        """Whether something has just broken."""
+        ...
+
+
+class TracesSink:
+    """A Sink for `/v1/traces`. What breaks with a request wakes the loop at once: it need not wait for its next look."""
+
+    def __init__(self, scout: TraceWatcher, reader: TraceReader, clock: Clock, counters: Counters, wake: Callable[[str], None]) -> None:
+        self._scout = scout
+        self._reader = reader
+        self._clock = clock
+        self._counters = counters
+        self._wake = wake
+
+    def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
+        """As Sink says."""
+        now_s = self._clock.now()
+        batch = self._reader.read(body, content_type, now_s)
+        self._scout.observe_batch(batch, now_s)
+        for reason, count in batch.dropped.items():
+            self._counters.add(SPANS_DROPPED, reason, count)
+        if self._scout.glance(now_s):
+            self._wake("a signal")
+        return batch.accepted, batch.rejected, batch.reason
 
 
 class MetricsSink:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.diagnosis.challenge import challenge
 from bot.diagnosis.localise import localise
-from bot.model import Claim
+from bot.model import Claim, ConfigChange, Difference, Histogram, LogGroup
 from tests.diagnosis.cases import FIRST_BAD_S, SAME_FILE, bad_case, bad_evidence, error_group, hang_case
 
 TRUE = [
@@ -71,3 +71,37 @@ def test_the_claim_about_the_deploy_holds_however_soon_the_first_failure_came(ga
 def test_times_and_gaps_have_to_be_those_of_the_cited_deploy(text: str, holds: bool) -> None:
     evidence = replace(bad_evidence(), errors=(error_group(first_seen_s=FIRST_BAD_S),))
     assert challenge(bad_case(evidence), [Claim(text, ("d1", "x1"))])[0].holds is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence", "holds"),
+    [
+        ("All 42 of 42 failed requests are of gold customers.", ("a1",), True),
+        ("Of the good ones 3.0 % are.", ("a1",), True),
+        ("Of the good ones 30 % are.", ("a1",), False),
+        ("40 of 42 failed requests are of gold customers.", ("a1",), False),
+        ("Such a line was written 36 times.", ("l1",), True),
+        ("A line as on every day.", ("l2",), False),
+        ("7 of 18 requests take more than 5.0 s.", ("h1",), True),
+        ("9 of 18 requests take more than 5.0 s.", ("h1",), False),
+        ("The flag was switched at 22:13:05 UTC.", ("c1",), True),
+        ("The flag was switched at 22:10:05 UTC.", ("c1",), False),
+        ("The flag was switched afterwards.", ("c2",), False),
+        ("Gold customers.", ("a2",), False),
+    ],
+)
+def test_claims_may_cite_differences_logs_settings_and_durations(text: str, evidence: tuple[str, ...], holds: bool) -> None:
+    found = replace(
+        bad_evidence(),
+        differences=(Difference("a1", "shop", "tier", "gold", 42, 42, 3, 100, 99.0),),
+        logs=(
+            LogGroup("l1", "shop", "ERROR", "no <*>", "no price", 36, 0, FIRST_BAD_S),
+            LogGroup("l2", "shop", "WARN", "slow <*>", "slow query", 5, 5, FIRST_BAD_S),
+        ),
+        histograms=(Histogram("h1", (100.0, 5_000.0, 10_000.0), (0, 99, 0, 0), (0, 11, 7, 0)),),
+        changes=(
+            ConfigChange("c1", "shop", "flag", "on", "off", FIRST_BAD_S - 3),
+            ConfigChange("c2", "shop", "x", "1", "0", FIRST_BAD_S + 60),
+        ),
+    )
+    assert challenge(bad_case(found), [Claim(text, evidence)])[0].holds is holds

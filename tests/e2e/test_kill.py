@@ -23,15 +23,21 @@ class Reaper:
     def __init__(self, world: World) -> None:
         self.world = world
         self.steps: list[str] = []
+        self._last = "nothing"
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def heard(self, event: RepoEvent) -> None:
         if event.sender != self.world.bot_login or event.name in ("workflow_run", "check_run"):
             return
-        if event.action == "edited":
-            return  # the status comment says again what GitHub and telemetry show: no step
-        self.steps.append(f"{event.name} {event.action or ''}".strip())
+        step = f"{event.name} {event.action or ''}".strip()
+        if event.action == "edited":  # the status comment, said anew after a step: killed after once for each step
+            step = f"{step} after {self._last}"
+            if step in self.steps:
+                return
+        else:
+            self._last = step
+        self.steps.append(step)
         task = asyncio.create_task(self.reap())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -68,7 +74,10 @@ def test_killed_after_every_step_it_still_heals_once(tmp_path: Path) -> None:
         await until(world, remembered, 10.0, "and stays so")
         _check(await all_incidents(world))
         assert len(reaper.steps) >= 8, reaper.steps
+        assert any("edited" in step for step in reaper.steps), reaper.steps
         assert {"issues opened", "pull_request opened", "pull_request closed", "issues closed", "push"} <= set(reaper.steps)
+
+        print(f"killed after {len(reaper.steps)} writes: {', '.join(reaper.steps)}")
 
     play(tmp_path, story)
 

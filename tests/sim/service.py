@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.agents.verifier import is_bad
 from bot.local.memory import Hub
-from bot.model import EdgeStat, Evidence, Health, Measurement, Objective, Signal, SignalKind, SpanView, TraceView
+from bot.model import EdgeStat, Evidence, Health, Measurement, Objective, ServiceCall, Signal, SignalKind, SpanView, TraceView
 from tests.sim.repository import has_bug, is_bounded
 
 RATE_PER_S = 5.0
@@ -155,3 +155,6 @@ class SimTelemetry:
 
     def evidence(self, signal: Signal, now_s: float) -> Evidence:
         return self._service.evidence_at(now_s)
+
+    def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
+        return ()

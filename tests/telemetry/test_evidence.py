@@ -245,6 +245,40 @@ def test_hostile_spans_cannot_make_evidence_large() -> None:
     assert evidence.edges
 
 
+def test_a_flood_of_attributes_cannot_make_evidence_large_and_what_differs_is_still_told() -> None:
+    scout, _ = new_scout()
+    for i, item in enumerate(root_spans([T0 + i * 0.1 for i in range(400)])):
+        bad = i >= 300 and i % 2 == 0
+        flood = tuple((f"key-{k}".ljust(limits.EXTRA_KEY_CHARS, "k"), f"{bad}-{k}".ljust(limits.EXTRA_VALUE_CHARS, "v")) for k in range(16))
+        scout.observe([replace(item, error=bad, extra=flood)], item.end_s)
+    signal = scout.signals(T0 + 40.2)[0]
+    evidence = scout.evidence(signal, T0 + 40.2)
+    assert size(evidence) <= limits.EVIDENCE_CHARS
+    assert len(evidence.differences) == limits.DIFFERENCES
+    for limit in (12_000, 6_000, 3_000):
+        assert size(bounded(evidence, limit)) <= limit
+        assert bounded(evidence, limit).differences
+
+
+def test_how_long_requests_took_is_told_of_all_of_them_and_of_those_that_hang() -> None:
+    scout, signal, now_s = incident(Faults(hanging="south"), 6.0, first_only=True)
+    (took,) = scout.evidence(signal, now_s).histograms
+    assert sum(took.before) == signal.before.requests
+    assert sum(took.now[took.upper_ms.index(1_000.0) + 1 :]) >= signal.now.slow
+    assert sum(took.before[took.upper_ms.index(1_000.0) + 1 :]) == 0
+
+
+def test_evidence_from_before_it_told_differences_is_still_read() -> None:
+    old = {
+        "taken_s": 1.0,
+        "edges": [],
+        "deploys": [{"id": "d1", "service": "s", "commit": "c", "previous_commit": "", "first_seen_s": 0.5}],
+    }
+    read = from_json(Evidence, old)
+    assert (read.differences, read.logs, read.histograms, read.changes, read.affected, read.upstream) == ((), (), (), (), (), ())
+    assert "differences" not in to_json(read), "and written as before"
+
+
 def test_what_is_cut_goes_in_a_fixed_order_and_ids_stay() -> None:
     scout, signal, now_s = incident(Faults(hanging="north"), 20.0)
     whole = scout.evidence(signal, now_s)

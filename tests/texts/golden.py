@@ -9,6 +9,7 @@ from pathlib import Path
 from bot import texts
 from bot.agents.curator import post_mortem as lesson
 from bot.diagnosis.case import Case
+from bot.facts import Facts
 from bot.journal import Call, DiagnosisRecord, EscalationRecord, VerdictRecord
 from bot.model import OutcomeKind
 from tests.diagnosis.cases import NOW_S
@@ -86,9 +87,15 @@ def _status(stage: str) -> str:
         "2-judged": s.facts(case, s.attempt(1, record, fix=s.pull())),
         "3-serving": s.facts(case, s.attempt(1, record, fix=serving)),
         "4-closed": s.facts(case, s.attempt(1, record, fix=serving, outcome=healed)),
+        "6-storm": _storm(),
         "5-asking": replace(s.facts(case, s.attempt(1, record, fix=s.pull())), escalation=EscalationRecord(1, Call.ASK)),
     }[stage]
     return texts.status(now, s.POLICIES, s.LINKS, closing=stage == "4-closed")
+
+
+def _storm() -> Facts:
+    case = s.hanging_depot()
+    return replace(s.facts(case, s.attempt(1, None)), affected=case.evidence.affected, upstream=case.evidence.upstream)
 
 
 def _post_mortem(case: Case) -> str:
@@ -137,6 +144,7 @@ GOLDEN: Mapping[str, Callable[[], str]] = {
     "status-3-serving": lambda: _status("3-serving"),
     "status-4-closed": lambda: _status("4-closed"),
     "status-5-asking": lambda: _status("5-asking"),
+    "status-6-storm": lambda: _status("6-storm"),
     "post-mortem-revert": lambda: _post_mortem(s.bad_release()),
     "post-mortem-bound": lambda: _post_mortem(s.hanging_depot()),
     "short": _short,

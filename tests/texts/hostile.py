@@ -11,15 +11,20 @@ from bot.agents.curator import post_mortem as lesson
 from bot.diagnosis.plain import subject
 from bot.journal import Call, DiagnosisRecord, IncidentRecord, VerdictRecord
 from bot.model import (
+    Affected,
     Claim,
+    ConfigChange,
     Decision,
     DeployMark,
     Diagnosis,
+    Difference,
     EdgeStat,
     ErrorGroup,
     Evidence,
     Feature,
     FileChange,
+    Histogram,
+    LogGroup,
     Objective,
     OutcomeKind,
     Proposal,
@@ -70,6 +75,7 @@ EVIL = (
     "\\",
     "\\`",
     "`",
+    "`````<img src=x onerror=alert(1)>\\`",
     "\ud800",
     "\x00\x1b[31m",
     "",
@@ -104,7 +110,20 @@ def evidence(w: Words, size: int = 3) -> Evidence:
     marks = tuple(DeployMark(f"d{n}", w(), w(), w(), NOW_S) for n in range(size))
     traces = tuple(TraceView(f"t{n}", True, NOW_S, tuple(span(10 * n + i) for i in range(size))) for n in range(size))
     series = tuple((NOW_S + n, 300.0 * n, 0.1) for n in range(6))
-    return Evidence(NOW_S, traces, tuple(map(edge, range(size))), tuple(map(group, range(size))), marks, series)
+    return Evidence(
+        NOW_S,
+        traces,
+        tuple(map(edge, range(size))),
+        tuple(map(group, range(size))),
+        marks,
+        series,
+        differences=tuple(Difference(f"a{n}", w(), w(), w(), 9, 10, 1, 10, 9.9) for n in range(size)),
+        logs=tuple(LogGroup(f"l{n}", w(), w(), w(), w(), 9, 0, NOW_S, ("t1",)) for n in range(size)),
+        histograms=(Histogram("h1", (1.0, 2.0), (1, 2, 3), (4, 5, 6)),),
+        changes=tuple(ConfigChange(f"c{n}", w(), w(), w(), w(), NOW_S) for n in range(size)),
+        affected=tuple(Affected(w(), w(), w(), NOW_S) for _ in range(size)),
+        upstream=tuple(w() for _ in range(size)),
+    )
 
 
 def incident(w: Words, found: Evidence) -> IncidentRecord:
@@ -156,7 +175,7 @@ def bodies(words: Sequence[str]) -> Iterator[tuple[str, str]]:
         ended = s.ended(OutcomeKind.FAILED, w(), after=s.AFTER)
         one = s.attempt(2, record, fix=pull, outcome=ended, evidence=found)
         bare = s.attempt(1, None, evidence=found)
-        f = replace(s.facts(s.bad_release(), bare, one), incident=case_incident)
+        f = replace(s.facts(s.bad_release(), bare, one), incident=case_incident, affected=found.affected, upstream=found.upstream)
         changes = (FileChange(w(), "a", "b"), FileChange(w(), None, "b"), FileChange(w(), "a", None))
         plan = Proposal(fix, "f" * 40, changes, 1, 2, (w(), w()))
         yield f"{kind} diagnosis", texts.diagnosis(record, found, s.POLICIES, s.LINKS)

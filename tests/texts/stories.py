@@ -6,6 +6,7 @@ The diagnoses are made by the project's own localisation from the evidence, so t
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from bot.diagnosis.case import Case
 from bot.diagnosis.challenge import challenge
@@ -15,7 +16,21 @@ from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.facts import Attempt, Facts, PullFacts
 from bot.forge import Issue, Pull, WorkflowRun
 from bot.journal import AttemptRecord, DiagnosisRecord, IncidentRecord, OutcomeRecord, VerdictRecord
-from bot.model import Evidence, FileChange, Health, Measurement, OutcomeKind, Proposal, Signal, Verdict
+from bot.model import (
+    Affected,
+    ConfigChange,
+    Difference,
+    Evidence,
+    FileChange,
+    Health,
+    Histogram,
+    LogGroup,
+    Measurement,
+    OutcomeKind,
+    Proposal,
+    Signal,
+    Verdict,
+)
 from bot.policy.evaluate import judge
 from bot.policy.testing import good_case
 from bot.texts import Links
@@ -35,9 +50,10 @@ BEFORE = _measured(600, 2140)
 AFTER = Measurement(FIRST_BAD_S + 40, FIRST_BAD_S + 51, 52, 0, 0, 187.0, 302.0)
 
 
-def _told(case: Case, now: Measurement, series: tuple[tuple[float, float, float], ...]) -> Case:
+def _told(case: Case, now: Measurement, series: tuple[tuple[float, float, float], ...], **more: Any) -> Case:
+    """`more`: further parts of the evidence."""
     signal = replace(case.incident.signal, before=BEFORE, now=now, detected_s=FIRST_BAD_S + 1.4)
-    evidence = replace(case.evidence, series=series)
+    evidence = replace(case.evidence, series=series, **more)
     return replace(case, incident=IncidentRecord("0123456789ab", signal, evidence), evidence=evidence)
 
 
@@ -46,12 +62,45 @@ def bad_release() -> Case:
     message = "Loyalty discount rewards customers who drive without claims (#12)\n\nMore words."
     changes[0] = replace(changes[0], commit=replace(changes[0].commit, message=message))
     series = tuple((FIRST_BAD_S - 60 + 2 * n, 320.0, 0.0 if n < 30 else 0.75) for n in range(34))
-    return _told(bad_case(changes=tuple(changes)), _measured(10, 49, errors=36, p99_ms=313.0), series)
+    more = {
+        "differences": (
+            Difference("a1", "pricing", "deployed commit", "a1" * 20, 36, 36, 13, 1953, 3_201.0),
+            Difference("a2", "shop", "customer.tier", "no-claims", 36, 36, 702, 1953, 11.4),
+        ),
+        "logs": (
+            LogGroup(
+                "l1",
+                "pricing",
+                "ERROR",
+                "no factor for driver with <*> claims",
+                "no factor for driver with 0 claims",
+                36,
+                0,
+                FIRST_BAD_S + 0.1,
+                ("t1",),
+            ),
+        ),
+        "changes": (ConfigChange("c1", "shop", "feature.loyalty", "on", "off", FIRST_BAD_S - 3),),
+        "histograms": (Histogram("h1", (100.0, 200.0, 500.0), (0, 1490, 650, 0), (30, 12, 7, 0)),),
+    }
+    return _told(bad_case(changes=tuple(changes)), _measured(10, 49, errors=36, p99_ms=313.0), series, **more)
 
 
 def hanging_depot() -> Case:
     series = tuple((FIRST_BAD_S - 30 + 3 * n, 330.0 if n < 10 else 6100.0, 0.0) for n in range(14))
-    return _told(hang_case(), _measured(10, 18, slow=7, p99_ms=6100.0), series)
+    more = {
+        "histograms": (
+            Histogram(
+                "h1", (100.0, 200.0, 500.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0), (0, 1490, 650, 0, 0, 0, 0, 0), (0, 8, 3, 0, 0, 0, 7, 0)
+            ),
+        ),
+        "affected": (
+            Affected("pricing", "POST /prices", "latency", FIRST_BAD_S - 0.2),
+            Affected("hub", "POST /offers", "latency", FIRST_BAD_S - 0.4),
+        ),
+        "upstream": ("depot-north",),
+    }
+    return _told(hang_case(), _measured(10, 18, slow=7, p99_ms=6100.0), series, **more)
 
 
 def diagnosed(case: Case, attempt: int = 1) -> DiagnosisRecord:

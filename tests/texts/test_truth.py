@@ -12,11 +12,12 @@ from bot import decide, texts
 from bot.decide import Wait
 from bot.journal import Call, EscalationRecord
 from bot.local.github.chart import parse_chart
-from bot.model import Claim, Evidence, OutcomeKind, Remedy
+from bot.model import Affected, Claim, Evidence, OutcomeKind, Remedy
+from bot.policy.maintenance import Window
 from bot.texts.escalation import CALLS
 from bot.texts.figures import CHART_POINTS, chart, elapsed
 from bot.texts.status import step_words
-from bot.texts.words import claims_list, remedy_words, reverted
+from bot.texts.words import affected_words, claims_list, remedy_words, reverted
 from tests.diagnosis.cases import FIRST_BAD_S, NOW_S
 from tests.texts import stories as s
 
@@ -84,6 +85,23 @@ def test_a_claim_that_fell_is_struck_and_one_that_holds_cites_its_evidence() -> 
     assert "~~" not in claims_list(d, case.evidence) and "(`d1`, `x1`)" in claims_list(d, case.evidence)
     fallen = replace(d, claims=(Claim("It was the moon.", ("x1", "x9"), False),))
     assert claims_list(fallen, case.evidence) == "- ~~It was the moon.~~ The evidence does not show this. (`x1`)"
+
+
+def test_the_issue_says_which_of_the_services_concerned_is_under_maintenance() -> None:
+    case = s.hanging_depot()
+    window = Window("hub", FIRST_BAD_S - 60, 3_600.0, False, "a new @disk", 9)
+    elsewhere = Window("billing", FIRST_BAD_S - 60, 3_600.0, False, "x", 10)
+    text = texts.issue_body(case.incident.signal, case.evidence, replace(s.POLICIES, maintenance=(window, elsewhere)), s.LINKS)
+    assert "`hub` is under maintenance until 2023-11-14 23:12:08 UTC: a new @\u200bdisk." in text and "`billing`" not in text
+    assert "under maintenance" not in texts.issue_body(case.incident.signal, case.evidence, s.POLICIES, s.LINKS)
+
+
+def test_what_else_is_unwell_is_counted_when_it_is_too_much_to_name() -> None:
+    many = tuple(
+        Affected(f"s{n}", "GET /", kind, FIRST_BAD_S) for n, kind in enumerate(("latency", "errors", "throughput", "of tomorrow") * 2)
+    )
+    words = affected_words(many)
+    assert words.endswith("and 3 more") and "(of tomorrow)" in words and "(without its usual traffic)" in words
 
 
 def test_the_evidence_of_a_later_attempt_stands_with_its_diagnosis() -> None:

@@ -43,7 +43,11 @@ def test_customers_keep_coming_while_the_marketplace_is_away_hangs_or_fails() ->
         hung: list[asyncio.StreamWriter] = []
 
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await reader.readuntil(b"\r\n\r\n")
+            try:
+                await reader.readuntil(b"\r\n\r\n")
+            except asyncio.IncompleteReadError:  # a customer who lost patience while connecting
+                writer.close()
+                return
             if len(hung) < 5:
                 hung.append(writer)
                 return
@@ -62,7 +66,7 @@ def test_customers_keep_coming_while_the_marketplace_is_away_hangs_or_fails() ->
         return counts
 
     counts = asyncio.run(story())
-    assert counts["GET /", "unreachable"] > 0 and counts["GET /", "gave up"] == 5 and counts["GET /", "failed"] > 20
+    assert counts["GET /", "unreachable"] > 0 and counts["GET /", "gave up"] >= 5 and counts["GET /", "failed"] > 20
     assert "GET / 5 gave up" in line(Counter({("GET /", "gave up"): 5}))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,57 +22,51 @@ from bot.policy.load import load_directory
 from bot.settings import Settings
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.metric_point import MetricPoint
-from bot.telemetry.span import Span
 from bot.web.app import build_app
 from bot.web.grpc import serving_grpc
-from bot.web.parts import WebParts
+from bot.web.parts import Sink, WebParts
+from bot.web.signal_sinks import LogsSink, MetricsSink
 from tests.docs.pages import ROOT
 from tests.web.web_world import serving
 
 
 @dataclass
 class Heard:
-    """What has reached Scout."""
+    """The points and lines that have reached Scout."""
 
-    spans: list[Span] = field(default_factory=list)
     points: list[MetricPoint] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
 
 
 class FrontDoor:
-    """The always-on process without its GitHub half."""
+    """The always-on process without its GitHub half. Scout hears everything as always; we hear it too."""
 
     def __init__(self, **env: str) -> None:
         self.settings = Settings.from_env({"SRE_REPOSITORY": "acme/market", **env})
         self.plane = ControlPlane(self.settings, load_directory(ROOT / "policies"))
         self.heard = Heard()
-        self.grpc_port = 0
-        self._listen_in()
+        self.plane.metrics = MetricsSink(self._hear_points, self.plane.clock, self.plane.counters)
 
-    def _listen_in(self) -> None:
-        """Scout hears everything as always; we hear it too."""
-        scout = self.plane.scout
-        spans, points, lines = scout.observe, scout.observe_points, scout.observe_logs
+    def _hear_points(self, points: Sequence[MetricPoint], now_s: float) -> None:
+        self.heard.points += points
+        self.plane.scout.observe_points(points, now_s)
 
-        def observe(found: Sequence[Span], now_s: float | None = None) -> None:
-            self.heard.spans += found
-            spans(found, now_s)
+    def _hear_lines(self, lines: Sequence[LogLine], now_s: float) -> None:
+        self.heard.lines += lines
+        self.plane.scout.observe_logs(lines, now_s)
 
-        def observe_points(found: Sequence[MetricPoint], now_s: float) -> None:
-            self.heard.points += found
-            points(found, now_s)
+    def _sinks(self) -> Mapping[str, Sink]:
+        return {**self.plane.sinks(), "/v1/logs": LogsSink(self._hear_lines, self.plane.clock, self.plane.counters)}
 
-        def observe_logs(found: Sequence[LogLine], now_s: float) -> None:
-            self.heard.lines += found
-            lines(found, now_s)
-
-        scout.observe, scout.observe_points, scout.observe_logs = observe, observe_points, observe_logs  # type: ignore[method-assign, assignment]
+    def amounts(self) -> tuple[int, int, int]:
+        """Spans, points and lines that have arrived."""
+        return self.plane.counters.get("spans"), len(self.heard.points), len(self.heard.lines)
 
     def parts(self, **more: Any) -> WebParts:
         return WebParts(
             settings=self.settings,
             feed=self.plane.feed,
-            sinks=more.pop("sinks", None) or self.plane.sinks(),
+            sinks=more.pop("sinks", None) or self._sinks(),
             wake=self.plane.wake,
             snapshot=self.plane.state,
             clock=self.plane.clock,
@@ -116,6 +110,11 @@ class Told:
     spans: int
     points: int
     lines: int
+    failed: tuple[bytes, bytes]  # trace and span id of the request that failed
+
+    @property
+    def amounts(self) -> tuple[int, int, int]:
+        return self.spans, self.points, self.lines
 
 
 def tell(traces: SpanExporter, metrics: MetricExporter, logs: LogRecordExporter, requests: int = 20) -> Told:
@@ -137,7 +136,7 @@ def tell(traces: SpanExporter, metrics: MetricExporter, logs: LogRecordExporter,
                 served.add(1)
                 duration.record(0.2)
                 logger.emit(severity_number=SeverityNumber.INFO, body=f"request {n} served")
-        with tracer.start_as_current_span("GET /quote"):
+        with tracer.start_as_current_span("GET /quote") as failed:
             try:
                 raise ConnectionError("carrier 17 does not answer")
             except ConnectionError as problem:
@@ -146,4 +145,5 @@ def tell(traces: SpanExporter, metrics: MetricExporter, logs: LogRecordExporter,
     finally:
         for provider in (tracing, measuring, logging_provider):
             provider.shutdown()
-    return Told(spans=requests + 1, points=3, lines=requests + 1)
+    ids = failed.get_span_context()
+    return Told(requests + 1, 3, requests + 1, (ids.trace_id.to_bytes(16, "big"), ids.span_id.to_bytes(8, "big")))

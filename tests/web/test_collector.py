@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from tests.web.otlp_world import FrontDoor, Heard, Told, tell
+from tests.web.otlp_world import FrontDoor, tell
 from tests.web.test_senders import assert_heard
 
 rotel = pytest.importorskip("rotel", reason="rotel has no wheel for this machine")
@@ -61,16 +61,11 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def until(condition: object, problem: str) -> None:
-    assert callable(condition)
+def until(condition: Callable[[], bool], problem: str) -> None:
     deadline_s = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline_s, problem
         time.sleep(0.02)
-
-
-def whole(heard: Heard, told: Told) -> bool:
-    return (len(heard.spans), len(heard.points), len(heard.lines)) == (told.spans, told.points, told.lines)
 
 
 def test_what_an_app_tells_a_collector_reaches_scout_whole(tmp_path: Path) -> None:
@@ -80,5 +75,5 @@ def test_what_an_app_tells_a_collector_reaches_scout_whole(tmp_path: Path) -> No
         told = tell(
             OTLPSpanExporter(f"{address}/v1/traces"), OTLPMetricExporter(f"{address}/v1/metrics"), OTLPLogExporter(f"{address}/v1/logs")
         )
-        until(lambda: whole(door.heard, told), f"{door.heard}\n{log.read_text()}")
-    assert_heard(door.heard, told)
+        until(lambda: door.amounts() == told.amounts, f"not all of it arrives: {door.amounts()}, {log.read_text()}")
+    assert_heard(door, told)

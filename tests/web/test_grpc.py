@@ -45,7 +45,7 @@ def test_the_sdks_grpc_exporters_are_understood(compression: grpc.Compression) -
     with door.open_grpc() as target:
         sending = {"endpoint": target, "insecure": True, "headers": (("authorization", "Bearer sesame"),), "compression": compression}
         told = tell(OTLPSpanExporter(**sending), OTLPMetricExporter(**sending), OTLPLogExporter(**sending))
-    assert_heard(door.heard, told)
+    assert_heard(door, told)
 
 
 def test_refusals_have_their_status_and_are_counted() -> None:

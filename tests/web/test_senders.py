@@ -12,14 +12,15 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-from tests.web.otlp_world import FrontDoor, Heard, Told, tell
+from tests.web.otlp_world import FrontDoor, Told, tell
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "telemetry" / "otlp_examples"
 
 
-def assert_heard(heard: Heard, told: Told) -> None:
+def assert_heard(door: FrontDoor, told: Told) -> None:
     """All of it, and the failed request's line hangs together: its trace, its exception, its place in the code."""
-    assert (len(heard.spans), len(heard.points), len(heard.lines)) == (told.spans, told.points, told.lines)
+    assert door.amounts() == told.amounts
+    heard = door.heard
     points = {point.name: point for point in heard.points}
     assert {point.kind for point in heard.points} == {"counter", "histogram", "gauge"}
     assert points["process.cpu.utilization"].value == 0.5 and points["process.cpu.utilization"].instance == "quotes-1"
@@ -28,7 +29,7 @@ def assert_heard(heard: Heard, told: Told) -> None:
     (error,) = [line for line in heard.lines if line.severity == "error"]
     assert error.exception is not None and error.exception.type == "ConnectionError"
     assert (error.place, error.template) == ("carriers.py:88", "carriers.py:88 ConnectionError no quote from carrier *")
-    assert (error.trace_id, error.span_id) in {(span.trace_id, span.span_id) for span in heard.spans}
+    assert (error.trace_id, error.span_id) == told.failed
 
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip], ids=["identity", "gzip"])
@@ -42,7 +43,7 @@ def test_the_sdks_http_exporters_are_understood(compression: Compression) -> Non
             OTLPLogExporter(f"{address}/v1/logs", headers=headers, compression=compression),
         )
         figures = httpx.get(f"{address}/metrics").text
-    assert_heard(door.heard, told)
+    assert_heard(door, told)
     assert f"sre_space_points_total {told.points}\n" in figures
     assert f"sre_space_log_records_total {told.lines}\n" in figures
     assert "sre_space_log_templates 1\n" in figures and "sre_space_metric_series 3\n" in figures

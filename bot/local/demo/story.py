@@ -16,7 +16,8 @@ from bot.local.world import World
 
 WELL_WITHIN_S = 60.0
 BASELINE_S = 8.0  # healthy traffic to compare with
-HEALED_WITHIN_S = 120.0
+HEALED_WITHIN_S = 180.0
+INJECTED_WITHIN_S = 180.0  # the control plane gives up before this and says why
 POLL_S = 0.25
 
 
@@ -39,7 +40,7 @@ async def break_and_watch(world: World, fault: str, screen: Screen) -> Report:
     """Injects through the control plane's front door, as anybody would with curl; returns when the incident is over."""
     before = {issue.number for issue, _ in await incidents(world.owner, world.keyring, world.bot_login, "all")}
     done = len(world.chaos.done)
-    async with httpx.AsyncClient(trust_env=False, timeout=120.0) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=INJECTED_WITHIN_S) as client:
         answer = await client.post(f"{world.url}/demo/inject-failure?type={quote(fault)}")
     if answer.status_code != 200:
         raise Refused(f"the fault was not injected: {answer.text}")

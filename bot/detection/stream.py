@@ -1,0 +1,75 @@
+"""One stream of an objective's requests, good or bad by one promise, with everything that watches it beyond the last window.
+
+Two sequential detectors stand beside each other. `unusual` compares with what is usual for the operation: it keeps a window that
+breaks the promise by mere chance from becoming a signal. `over` compares with what is promised: it adds up bad requests that come too
+rarely for any window. The burn rates find what is slower still.
+"""
+
+from __future__ import annotations
+
+from bot.detection.burn import Burn, Pair
+from bot.detection.sequential import Sequential
+from bot.detection.usual import Usual
+
+DETECTORS = 4  # of an objective: two streams with two sequential detectors each; they share the false alarms that are allowed
+
+
+class Stream:
+    """Call `add` for each request that arrives and `look` to have them judged."""
+
+    def __init__(self, allowed: float, burn_allowed: float, period_s: float, min_bad: int, false_alarms_per_year: float) -> None:
+        share = false_alarms_per_year / DETECTORS
+        self.allowed = allowed
+        self.usual = Usual(period_s)
+        self._unusual = Sequential(allowed, share)
+        self._over = Sequential(allowed, share)
+        self._burn = Burn(burn_allowed, min_bad)
+        self._requests = self._bad = 0
+        self._looked_s: float | None = None
+
+    def add(self, bad: bool) -> None:
+        self._requests += 1
+        self._bad += bad
+
+    def add_many(self, requests: int, bad: int) -> None:
+        """The same for aggregated traffic."""
+        self._requests += requests
+        self._bad += bad
+
+    @property
+    def fresh_bad(self) -> int:
+        """Bad requests that nobody has looked at yet."""
+        return self._bad
+
+    @property
+    def unusual(self) -> bool:
+        """Whether the operation is bad more often than usual; also while nothing is known of what is usual."""
+        return not self.usual.known or self._unusual.alarmed
+
+    @property
+    def over(self) -> bool:
+        """Whether the promise is broken beyond chance, however long it took."""
+        return self._over.alarmed
+
+    def burning(self, now_s: float) -> Pair | None:
+        return self._burn.burning(now_s)
+
+    def look(self, now_s: float, *, learning: bool) -> None:
+        """Judges what has come since the last look. `learning`: nothing seems wrong, so that it may become part of the usual."""
+        requests, bad = self._requests, self._bad
+        self._requests = self._bad = 0
+        elapsed_s = now_s - self._looked_s if self._looked_s is not None else 0.0
+        self._looked_s = now_s
+        dispersion = self.usual.dispersion
+        self._unusual.update(requests, bad, elapsed_s, self.usual.ratio(self.allowed), dispersion)
+        self._over.update(requests, bad, elapsed_s, self.allowed, dispersion)
+        self._burn.observe(requests, bad, now_s)
+        if learning:
+            self.usual.observe(requests, bad, now_s)
+        else:
+            self.usual.forget_pending()
+
+    def recovered(self) -> None:
+        self._unusual.reset()
+        self._over.reset()
+        self._burn.reset()

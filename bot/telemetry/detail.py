@@ -1,0 +1,89 @@
+"""How many spans become objects: all while there are few, whole traces chosen by their ids when there are many, and what went wrong.
+
+Back-pressure sheds detail and never counts: each span is in its series whatever happens here. Choosing by the trace id keeps or leaves a
+trace as a whole, whichever service sends its spans.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import Final
+
+from bot.telemetry import limits
+from bot.telemetry.sketch import Sketch
+
+GOLDEN: Final = 0x9E3779B97F4A7C15  # odd, far from regular patterns: spreads ids that are not random (Knuth, TAOCP 3, 6.4)
+WORD: Final = 2**64 - 1
+NEVER: Final = WORD
+TAIL_MIN: Final = 10  # requests in a second to learn from
+TAIL_QUANTILE: Final = 0.99
+TAIL_FACTOR: Final = 1.5  # a second's slowest are nothing special: those are kept that stand out
+TAIL_MEMORY: Final = 16  # seconds
+MAX_KEYS: Final = 2 * limits.SERIES_KEYS + 16  # as many as KeyTable can hold
+
+
+def place(trace_id: bytes) -> int:
+    """Where a trace lies between 0 and WORD: those below the share are kept."""
+    return int.from_bytes(trace_id[8:], "big") * GOLDEN & WORD
+
+
+class Detail:
+    """The share of traces that is kept, one of 1, 1/2, 1/4 …: halved at once when spans come too fast, doubled after a calm time."""
+
+    def __init__(self) -> None:
+        self.halvings = 0
+        self.slow_ns = array("Q", [NEVER]) * MAX_KEYS  # by key: what took longer is worth keeping
+        self.forced_left = limits.DETAIL_FORCED_PER_S
+        self._promised: set[int] = set()
+        self._second = -math.inf
+        self._spans = 0
+        self._calm_since_s = -math.inf
+
+    @property
+    def share(self) -> int:
+        return WORD >> self.halvings
+
+    def whole(self, trace_id: bytes) -> bool:
+        return place(trace_id) <= self.share
+
+    def promise(self, key: int, limit_ms: float) -> None:
+        """Somebody said what is slow for this key: nothing is learnt of it."""
+        self.slow_ns[key] = round(limit_ms * 1e6)
+        self._promised.add(key)
+
+    def learn(self, key: int, durations: Sketch) -> None:
+        """Of a second's durations: what is far out for this key, as a slowly moving mean."""
+        if key in self._promised or durations.count < TAIL_MIN:
+            return
+        far_ns = round((durations.quantile(TAIL_QUANTILE) or 0.0) * TAIL_FACTOR * 1e6)
+        known = self.slow_ns[key]
+        self.slow_ns[key] = far_ns if known == NEVER else known + (far_ns - known) // TAIL_MEMORY
+
+    def force(self) -> bool:
+        """Whether a span may be kept although its trace is not."""
+        if self.forced_left <= 0:
+            return False
+        self.forced_left -= 1
+        return True
+
+    def expect(self, body_bytes: int, now_s: float) -> None:
+        """Before a body is read: `body_bytes` of it will hold about so many spans."""
+        if now_s - self._second >= 1.0 or now_s < self._second:
+            self._next_second(now_s)
+        self._spans += max(1, body_bytes // limits.SPAN_BYTES)
+        while self._spans >> self.halvings > limits.DETAIL_SPANS_PER_S:
+            self.halvings += 1
+            self._calm_since_s = now_s
+
+    def counted(self, expected_bytes: int, spans: int) -> None:
+        """After it: how many it was."""
+        self._spans += spans - max(1, expected_bytes // limits.SPAN_BYTES)
+
+    def _next_second(self, now_s: float) -> None:
+        if self._spans * 4 > limits.DETAIL_SPANS_PER_S << self.halvings:  # at half the halvings, more than half of the budget
+            self._calm_since_s = now_s
+        elif self.halvings and now_s - self._calm_since_s >= limits.DETAIL_CALM_S:
+            self.halvings -= 1
+            self._calm_since_s = now_s
+        self._second, self._spans, self.forced_left = now_s, 0, limits.DETAIL_FORCED_PER_S

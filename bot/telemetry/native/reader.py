@@ -1,0 +1,177 @@
+"""Reads trace requests with the kernel, teaches it the names that it has not met, and reads in Python what it leaves."""
+
+from __future__ import annotations
+
+import ctypes
+from array import array
+from collections import Counter
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
+
+from bot.telemetry import limits
+from bot.telemetry.attributes import COMMIT, METHOD, REASONS, RESOURCE_KEYS, Scalar, build_span, refusal, text
+from bot.telemetry.batch import Batch, Catalogue, Finished, Serving, take
+from bot.telemetry.detail import MAX_KEYS
+from bot.telemetry.keys import STATUSES, SeriesKey
+from bot.telemetry.native.layout import OK, UNKNOWN_RESOURCES, WHOLE_TRACE, WILDCARD, Job, Note, Pick, Row
+from bot.telemetry.otlp import attributes_of, raw_span, scalars
+from bot.telemetry.sketch import BOUNDS_MS, BUCKETS
+from bot.telemetry.span import Kind, Span
+
+KIND_CODES: dict[Kind, int] = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
+STATUS_CODES = {"ok": 0, "refused": 1, "error": 2}
+MAX_SLOTS = 2_048  # resources that the kernel keeps
+
+
+class NativeReader:
+    """A FastReader. `seed` is of the kernel's hash tables: secret, so that nobody can choose names that collide. Not safe for threads."""
+
+    def __init__(self, library: ctypes.CDLL, catalogue: Catalogue, seed: int) -> None:
+        self._library = library
+        self._catalogue = catalogue
+        self._kernel = library.kernel_new(seed & 2**64 - 1, BOUNDS_MS.buffer_info()[0], BUCKETS)
+        self._services: dict[str, int] = {}
+        self._slots: list[tuple[str, str, tuple[tuple[str, Scalar], ...]]] = []  # service, commit, attributes of the resource
+        self._watched = bytearray(MAX_KEYS)
+        self._operations: dict[int, tuple[tuple[str, str], bool]] = {}  # of watched keys: the operation, whether it failed
+        self._full: set[tuple[str, Kind, str]] = set()
+        self.missed = 0  # spans of the last request that Python had to read to know where they count
+        self._job = self._new_job()
+        for service, operation in catalogue.watched:
+            for status in STATUSES:
+                index = catalogue.keys.index(SeriesKey(service, operation, "server", status))
+                self._watched[index] = 1
+                self._operations[index] = ((service, operation), status == "error")
+
+    def _new_job(self) -> Job:
+        n, notes = limits.SPANS_PER_REQUEST, limits.RESOURCES_PER_REQUEST
+        self._records = array("Q", bytes(8 * n))
+        self._rows, self._picks, self._misses, self._notes = (Row * n)(), (Pick * n)(), (Pick * n)(), (Note * notes)()
+        self._watched_view = (ctypes.c_uint8 * MAX_KEYS).from_buffer(self._watched)
+        job = Job(max_spans=n, max_notes=notes)
+        job.records = self._records.buffer_info()[0]
+        job.slow_ns = self._catalogue.detail.slow_ns.buffer_info()[0]
+        job.watched = ctypes.addressof(self._watched_view)
+        job.rows, job.picks, job.misses, job.notes = self._rows, self._picks, self._misses, self._notes
+        return job
+
+    def read(self, body: bytes, now_s: float) -> Batch | None:
+        job, detail = self._job, self._catalogue.detail
+        job.start_min_s, job.start_max_s = now_s - limits.CLOCK_BEHIND_S, now_s + limits.CLOCK_AHEAD_S
+        job.end_max_s, job.share, job.max_forced = now_s + limits.CLOCK_AHEAD_S, detail.share, max(0, detail.forced_left)
+        answer = self._library.kernel_read(self._kernel, ctypes.byref(job), body, len(body))
+        if answer == UNKNOWN_RESOURCES and self._learn_resources(body):
+            answer = self._library.kernel_read(self._kernel, ctypes.byref(job), body, len(body))
+        if answer != OK:
+            return None
+        detail.forced_left = job.max_forced
+        batch = Batch(shed=job.shed, fingerprint=job.fingerprint, dropped=Counter())
+        for reason, n in zip(REASONS, job.dropped, strict=True):
+            if n:
+                batch.dropped[reason] = n
+        try:
+            self._serve(batch)
+            self._rows_of(batch)
+            batch.detail += [self._picked(body, pick) for pick in self._picks[: job.pick_count]]
+            self._missed(batch, body, now_s)
+        except DecodeError:
+            return None
+        return batch
+
+    def _serve(self, batch: Batch) -> None:
+        for note in self._notes[: self._job.note_count]:
+            if note.servers:
+                service, commit, _ = self._slots[note.slot]
+                times = (note.first_start / 1e9, note.last_start / 1e9, note.last_server_end / 1e9)
+                batch.servings.append(Serving(service, commit, *times))
+
+    def _rows_of(self, batch: Batch) -> None:
+        for row in self._rows[: self._job.row_count]:
+            operation, error = self._operations[row.key]
+            batch.requests.append(Finished(operation, row.start_s, row.end_s, error, self._slots[self._notes[row.note].slot][1]))
+
+    def _picked(self, body: bytes, pick: Pick) -> tuple[Span, bool]:
+        service, commit, resource = self._slots[self._notes[pick.note].slot]
+        message = OtlpSpan.FromString(body[pick.offset : pick.offset + pick.length])
+        return build_span(raw_span(message, resource), service, commit), bool(pick.flags & WHOLE_TRACE)
+
+    def _missed(self, batch: Batch, body: bytes, now_s: float) -> None:
+        """Spans that the kernel left: read here, their key taught. What cannot be used leaves no record."""
+        self.missed = self._job.miss_count
+        refused: list[int] = []
+        for pick in self._misses[: self._job.miss_count]:
+            service, commit, resource = self._slots[self._notes[pick.note].slot]
+            message = OtlpSpan.FromString(body[pick.offset : pick.offset + pick.length])
+            raw = raw_span(message, resource)
+            reason = refusal(raw, service, now_s)
+            if reason is not None:
+                batch.dropped[reason] += 1
+                refused.append(pick.ordinal)
+                continue
+            number, index, span = take(batch, raw, service, commit, self._catalogue)
+            self._records[pick.ordinal] = number
+            self._learn_key(message, span, index)
+        batch.records = self._records[: self._job.spans]
+        for ordinal in reversed(refused):
+            del batch.records[ordinal]
+
+    def _learn_resources(self, body: bytes) -> bool:
+        for pick in self._misses[: self._job.miss_count]:
+            raw = body[pick.offset : pick.offset + pick.length]
+            try:
+                resource = Resource.FromString(raw)
+            except DecodeError:
+                return False
+            attributes = attributes_of(resource.attributes, RESOURCE_KEYS)
+            service, commit = text(attributes, ("service.name",)), text(attributes, COMMIT, limits.COMMIT_CHARS)
+            number = self._services.setdefault(service, len(self._services) + 1) if service else 0
+            if len(self._slots) >= MAX_SLOTS:
+                self._forget()
+                return False
+            slot = len(self._slots)
+            if not self._library.kernel_learn_resource(self._kernel, raw, len(raw), number, slot):
+                return False
+            self._slots.append((service, commit, tuple(scalars(resource.attributes))))
+        return True
+
+    def _forget(self) -> None:
+        """Processes come and go, and their resources with them: what is still there is taught again."""
+        self._library.kernel_clear(self._kernel)
+        self._services.clear()
+        self._slots.clear()
+        self._full.clear()
+
+    def _learn_key(self, message: OtlpSpan, span: Span, index: int) -> None:
+        key = self._catalogue.keys[index]
+        if key.overflow:
+            self._learn_overflow(span.service, key, index)
+            return
+        raw = _operation_bytes(message, span)
+        code = KIND_CODES[span.kind], STATUS_CODES[key.status]
+        self._library.kernel_learn_key(self._kernel, self._services[span.service], *code, raw, len(raw), index)
+
+    def _learn_overflow(self, service: str, key: SeriesKey, index: int) -> None:
+        """From now on every name of the service that is not known counts as this. What the table knows is taught first."""
+        if (service, key.kind, key.status) in self._full:
+            return
+        self._full.add((service, key.kind, key.status))
+        code = KIND_CODES[key.kind], STATUS_CODES[key.status]
+        for known in self._catalogue.keys.all():
+            if (known.service, known.kind, known.status) == (service, key.kind, key.status) and not known.overflow:
+                raw = known.operation.encode()
+                own = self._catalogue.keys.index(known)
+                self._library.kernel_learn_key(self._kernel, self._services[service], *code, raw, len(raw), own)
+        self._library.kernel_learn_key(self._kernel, self._services[service], *code, b"", WILDCARD, index)
+
+
+def _operation_bytes(message: OtlpSpan, span: Span) -> bytes:
+    """The bytes by which the kernel knows the operation: "METHOD route" of a server span that has both, else the name."""
+    if span.kind == "server":
+        found = attributes_of(message.attributes, frozenset({*METHOD, "http.route"}))
+        method = next((found[key] for key in METHOD if key in found), "")
+        route = found.get("http.route", "")
+        if method and route and span.operation != span.name:
+            return f"{method} {route}".encode()
+    return message.name.encode()

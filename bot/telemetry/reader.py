@@ -1,0 +1,61 @@
+"""Trace requests to batches: by the compiled kernel where it was built, else in Python. Both give the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from bot.errors import Refused
+from bot.telemetry import limits
+from bot.telemetry.attributes import COMMIT, TOO_MANY, Attributes, RawSpan, refusal, text
+from bot.telemetry.batch import Batch, Catalogue, take
+from bot.telemetry.otlp import JSON, PROTOBUF, read_protobuf
+from bot.telemetry.otlp_json import read_json
+
+FINGERPRINT = 2**64 - 1
+
+
+class FastReader(Protocol):
+    def read(self, body: bytes, now_s: float) -> Batch | None:
+        """The batch of a protobuf body, or None when Python has to read it."""
+        ...
+
+
+class TraceReader:
+    """Reads the bodies of ExportTraceServiceRequests. Not safe for threads."""
+
+    def __init__(self, catalogue: Catalogue, fast: FastReader | None = None) -> None:
+        self._catalogue = catalogue
+        self._fast = fast
+
+    def read(self, body: bytes, content_type: str, now_s: float) -> Batch:
+        """`content_type` without parameters. Raises Refused when the body as a whole cannot be read; unusable spans are dropped."""
+        detail = self._catalogue.detail
+        detail.expect(len(body), now_s)
+        if content_type == PROTOBUF:
+            batch = self._fast.read(body, now_s) if self._fast is not None else None
+            if batch is None:
+                batch = self._collect(read_protobuf(body), now_s)
+        elif content_type == JSON:
+            batch = self._collect(read_json(body), now_s)
+        else:
+            raise Refused(f"this Content-Type is not supported: send {PROTOBUF} or {JSON}")
+        detail.counted(len(body), batch.accepted)
+        return batch
+
+    def _collect(self, groups: Iterable[tuple[Attributes, Iterator[RawSpan]]], now_s: float) -> Batch:
+        batch = Batch()
+        seen = 0
+        for resource, raws in groups:
+            service = text(resource, ("service.name",))
+            commit = text(resource, COMMIT, limits.COMMIT_CHARS)
+            for raw in raws:
+                seen += 1
+                reason = TOO_MANY if seen > limits.SPANS_PER_REQUEST else refusal(raw, service, now_s)
+                if reason is not None:
+                    batch.dropped[reason] += 1
+                    continue
+                number, _, _ = take(batch, raw, service, commit, self._catalogue)
+                batch.records.append(number)
+                batch.fingerprint = batch.fingerprint + hash((raw.trace_id, raw.span_id)) & FINGERPRINT
+        return batch

@@ -1,0 +1,196 @@
+"""When much is unwell at once: one incident for one cause, none during maintenance or while everything is on hold."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import random
+from dataclasses import dataclass, field, replace
+
+from bot.adapters.bus import MemoryBus
+from bot.agents.scout import Scout
+from bot.chronicle import Chronicle
+from bot.ensure import incidents
+from bot.forge import Issue
+from bot.journal import IncidentRecord
+from bot.local.memory import MemoryForge, make_memory_forge
+from bot.loop import Loop, Pace
+from bot.model import Objective
+from bot.names import HOLD_ALL_LABEL
+from bot.observe import Eyes, fingerprint_of
+from bot.perform import Hands
+from bot.policy.maintenance import ALL, Window
+from bot.policy.schema import Policies
+from bot.record import Keyring
+from bot.texts import Links
+from tests.sim.repository import files
+from tests.telemetry.world import (
+    BUY,
+    ENGINE,
+    FRONT,
+    GATE,
+    OFFERS,
+    PRICE,
+    T0,
+    Faults,
+    Heard,
+    SimulatedClock,
+    System,
+    objective,
+    policies,
+    root_spans,
+)
+
+BOT = "sre-space[bot]"
+KEYRING = Keyring(b"key", "acme/shop")
+THREE = (objective(FRONT, BUY), objective(ENGINE, PRICE), objective(GATE, OFFERS))
+OTHER = objective("billing", "POST /bill")
+
+
+@dataclass
+class House:
+    """A system whose spans go to Scout, and the loop over a small GitHub."""
+
+    objectives: tuple[Objective, ...] = THREE
+    windows: tuple[Window, ...] = ()
+    clock: SimulatedClock = field(default_factory=SimulatedClock)
+    heard: Heard = field(default_factory=Heard)
+    system: System = field(default_factory=lambda: System(random.Random(4)))
+
+    def __post_init__(self) -> None:
+        self.forge: MemoryForge = make_memory_forge(files(), login=BOT, permissions={"ann": "write"}, clock=self.clock.now)
+        self.start()
+
+    def start(self) -> None:
+        """The process, which remembers nothing of the one before it."""
+        shop: Policies = replace(policies(*self.objectives), maintenance=self.windows)
+        self.scout = Scout(shop, self.clock, self.heard)
+        eyes = Eyes(self.forge, self.scout, KEYRING, shop, BOT)
+        links = Links("https://github.com", "acme/shop")
+        hands = Hands(eyes, self.forge, self.clock, self.heard, Chronicle(KEYRING, BOT), links)
+        self.loop = Loop(hands, Pace(0.5, 0.5, 20.0), None, MemoryBus())
+
+    async def run(self, seconds: float) -> None:
+        """Spans arrive and the loop looks, every half a second."""
+        for _ in range(int(seconds * 2)):
+            self.clock.now_s += 0.5
+            batch = []
+            while self.system.arrivals and self.system.arrivals[0][0] <= self.clock.now_s:
+                batch.append(heapq.heappop(self.system.arrivals)[2])
+            self.scout.observe(batch)
+            await self.loop.look({fingerprint_of(s) for s in self.scout.signals(self.clock.now_s)}, deep=False)
+
+    async def open(self) -> list[tuple[Issue, IncidentRecord]]:
+        return await incidents(self.forge, KEYRING, BOT)
+
+    async def comments(self, number: int) -> str:
+        return "\n".join(comment.body for comment in await self.forge.comments(number))
+
+    def said(self, words: str) -> list[str]:
+        return [text for text in self.heard.texts if words in text]
+
+
+def hanging(house: House, seconds: float, well_s: float = 40.0) -> None:
+    house.system.traffic(T0, T0 + well_s)
+    house.system.faults = Faults(hanging="south")
+    house.system.traffic(T0 + well_s, T0 + well_s + seconds)
+
+
+def test_a_carrier_hangs_and_the_three_services_before_it_are_one_incident() -> None:
+    async def story() -> None:
+        house = House()
+        hanging(house, 40.0)
+        await house.run(75.0)
+        assert len({(s.service, s.operation) for s in house.scout.signals(house.clock.now_s)}) == 3
+        ((issue, record),) = await house.open()
+        assert (record.signal.service, record.signal.operation) == (FRONT, BUY), "the most user-facing one"
+        assert len(house.said("from the same cause as")) == 2, "each of the others is told once"
+        status = await house.comments(issue.number)
+        assert f"`{PRICE}` in `{ENGINE}`" in status and f"`{OFFERS}` in `{GATE}`" in status and "`south`" in status
+
+    asyncio.run(story())
+
+
+def test_two_faults_at_the_same_time_are_two_incidents() -> None:
+    async def story() -> None:
+        house = House((*THREE, OTHER))
+        hanging(house, 30.0)
+        for item in root_spans([T0 + 0.2 * i for i in range(350)], first_id=10**9, service="billing", name="POST /bill"):
+            house.system.arrivals.append(
+                (item.end_s + 0.1, 10**9 + len(house.system.arrivals), replace(item, error=item.start_s > T0 + 42))
+            )
+        heapq.heapify(house.system.arrivals)
+        await house.run(65.0)
+        assert sorted(record.signal.service for _, record in await house.open()) == ["billing", FRONT]
+
+    asyncio.run(story())
+
+
+def test_an_incident_takes_in_what_joins_it_later() -> None:
+    async def story() -> None:
+        house = House((objective(GATE, OFFERS), replace(objective(FRONT, BUY), window_s=30.0, min_bad=40)))
+        hanging(house, 40.0)
+        await house.run(48.0)
+        ((issue, record),) = await house.open()
+        assert record.signal.service == GATE, "noticed first"
+        await house.run(30.0)
+        assert [i.number for i, _ in await house.open()] == [issue.number]
+        assert house.said(f"{BUY} in {FRONT} is unwell from the same cause as #{issue.number}")
+        assert f"`{BUY}` in `{FRONT}`" in await house.comments(issue.number)
+
+    asyncio.run(story())
+
+
+def test_a_restart_in_the_middle_of_a_storm_opens_nothing_more() -> None:
+    async def story() -> None:
+        house = House((objective(GATE, OFFERS), replace(objective(FRONT, BUY), window_s=30.0, min_bad=40)))
+        hanging(house, 80.0)
+        await house.run(48.0)
+        ((issue, record),) = await house.open()
+        assert record.signal.service == GATE
+        house.start()
+        await house.run(60.0)
+        assert {s.service for s in house.scout.signals(house.clock.now_s)} == {FRONT, GATE}
+        assert [i.number for i, _ in await house.open()] == [issue.number]
+
+    asyncio.run(story())
+
+
+def test_during_maintenance_nothing_is_opened_and_afterwards_what_is_still_broken_is() -> None:
+    async def story() -> None:
+        window = Window(ALL, T0, 70.0, False, "the database moves", 9)
+        house = House(windows=(window,))
+        hanging(house, 60.0)
+        await house.run(69.0)
+        assert await house.open() == []
+        (text,) = house.said(f"{BUY} in {FRONT} is unwell; no incident is opened during maintenance")
+        assert text.endswith("UTC: the database moves")
+        await house.run(3.0)
+        assert len(await house.open()) == 1
+
+    asyncio.run(story())
+
+
+def test_the_maintenance_of_one_service_excuses_no_other() -> None:
+    async def story() -> None:
+        house = House(windows=(Window(GATE, T0, 3_600.0, False, "an upgrade", 9),))
+        hanging(house, 25.0)
+        await house.run(60.0)
+        assert [record.signal.service for _, record in await house.open()] == [FRONT]
+
+    asyncio.run(story())
+
+
+def test_while_everything_is_on_hold_no_incident_is_opened() -> None:
+    async def story() -> None:
+        house = House((objective(),))
+        freeze = await house.forge.as_user("ann").create_issue("Freeze", "", [HOLD_ALL_LABEL])
+        hanging(house, 40.0)
+        await house.run(55.0)
+        assert await house.open() == []
+        assert len(house.said(HOLD_ALL_LABEL)) == 1
+        await house.forge.update_issue(freeze.number, state="closed")
+        await house.run(2.0)
+        assert len(await house.open()) == 1
+
+    asyncio.run(story())
