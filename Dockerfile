@@ -12,6 +12,15 @@ RUN groupadd --gid 10001 sre \
     && install --directory --owner=sre --group=sre /app
 WORKDIR /app
 
+# The compiled kernel; the images take the one file that comes out of it, and no compiler.
+FROM base AS kernel
+# hadolint ignore=DL3008 # any compiler of this Debian release will do, and old versions leave the archive
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY bot bot
+RUN python -m bot.telemetry.native.library
+
 FROM base AS full
 # hadolint ignore=DL3008 # any git of this Debian release will do, and old versions leave the archive
 RUN apt-get update \
@@ -23,6 +32,7 @@ RUN pip install -r requirements/serve.lock -r requirements/think.lock -r require
     && mkdir .venv \
     && sha256sum requirements/*.lock > .venv/installed-locks \
     && sed -i 's/ .*//' .venv/installed-locks
+COPY --from=kernel /usr/local/lib/sre-space /usr/local/lib/sre-space
 COPY . .
 RUN pip install --constraint requirements/dev.lock --editable ".[local]"
 USER 10001:10001
@@ -31,6 +41,7 @@ CMD ["sre-space", "demo", "--keep"]
 FROM base AS serve
 COPY requirements/serve.lock requirements/
 RUN pip install -r requirements/serve.lock
+COPY --from=kernel /usr/local/lib/sre-space /usr/local/lib/sre-space
 COPY bot bot
 COPY policies policies
 COPY monitor monitor

@@ -156,27 +156,24 @@ class ControlPlane:
         self.sink.say(Event(self.clock.now(), "loop", Phase.OBSERVE, "", text))
 
 
-def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
-    parser = argparse.ArgumentParser(prog="sre-space serve", description=__doc__)
-    parser.parse_args(argv)
-    settings = Settings.from_env(env)
-    settings.require("github_token", "repository", "webhook_secret")
-    plane = ControlPlane(settings, load_directory(settings.policies_dir))
-    parts = WebParts(
-        settings=settings,
+def web_parts(plane: ControlPlane, lifespan: Callable[[], AbstractAsyncContextManager[None]]) -> WebParts:
+    return WebParts(
+        settings=plane.settings,
         feed=plane.feed,
         sinks=plane.sinks(),
         wake=plane.wake,
         snapshot=plane.state,
         clock=plane.clock,
-        lifespan=plane.lifespan,
+        lifespan=lifespan,
         started_s=plane.clock.now(),
         counters=plane.counters,
         readings=plane.readings,
     )
-    if settings.grpc_port:
-        parts = replace(parts, lifespan=_with_grpc(parts))
-    config = uvicorn.Config(
+
+
+def server_config(parts: WebParts) -> uvicorn.Config:
+    settings = parts.settings
+    return uvicorn.Config(
         build_app(parts),
         host=settings.host,
         port=settings.port,
@@ -186,7 +183,18 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
         server_header=False,
         limit_concurrency=CONNECTIONS,
     )
-    _Server(config, plane.feed).run()
+
+
+def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    parser = argparse.ArgumentParser(prog="sre-space serve", description=__doc__)
+    parser.parse_args(argv)
+    settings = Settings.from_env(env)
+    settings.require("github_token", "repository", "webhook_secret")
+    plane = ControlPlane(settings, load_directory(settings.policies_dir))
+    parts = web_parts(plane, plane.lifespan)
+    if settings.grpc_port:
+        parts = replace(parts, lifespan=_with_grpc(parts))
+    _Server(server_config(parts), plane.feed).run()
     return 1 if plane.failed else 0
 
 

@@ -17,13 +17,13 @@ DETECTORS = 4  # of an objective: two streams with two sequential detectors each
 class Stream:
     """Call `add` for each request that arrives and `look` to have them judged."""
 
-    def __init__(self, allowed: float, burn_allowed: float, period_s: float, min_bad: int, false_alarms_per_year: float) -> None:
+    def __init__(self, allowed: float, burn_allowed: float | None, period_s: float, min_bad: int, false_alarms_per_year: float) -> None:
         share = false_alarms_per_year / DETECTORS
         self.allowed = allowed
         self.usual = Usual(period_s)
         self._unusual = Sequential(allowed, share)
         self._over = Sequential(allowed, share)
-        self._burn = Burn(burn_allowed, min_bad)
+        self._burn = Burn(burn_allowed, min_bad) if burn_allowed is not None else None
         self._requests = self._bad = 0
         self._looked_s: float | None = None
 
@@ -52,7 +52,7 @@ class Stream:
         return self._over.alarmed
 
     def burning(self, now_s: float) -> Pair | None:
-        return self._burn.burning(now_s)
+        return self._burn.burning(now_s) if self._burn is not None else None
 
     def look(self, now_s: float, *, learning: bool) -> None:
         """Judges what has come since the last look. `learning`: nothing seems wrong, so that it may become part of the usual."""
@@ -63,7 +63,8 @@ class Stream:
         dispersion = self.usual.dispersion
         self._unusual.update(requests, bad, elapsed_s, self.usual.ratio(self.allowed), dispersion)
         self._over.update(requests, bad, elapsed_s, self.allowed, dispersion)
-        self._burn.observe(requests, bad, now_s)
+        if self._burn is not None:
+            self._burn.observe(requests, bad, now_s)
         if learning:
             self.usual.observe(requests, bad, now_s)
         else:
@@ -72,4 +73,5 @@ class Stream:
     def recovered(self) -> None:
         self._unusual.reset()
         self._over.reset()
-        self._burn.reset()
+        if self._burn is not None:
+            self._burn.reset()

@@ -25,8 +25,8 @@ SERIES_LEVELS_S = ((1, 15), (15, 120), (120, 600))  # (length of a slice, age at
 SERIES_BYTES = 24 * 1024 * 1024  # of the past; beyond it the oldest slices go first
 
 # Detail: spans that become objects of their own. Past it whole traces are left out, by their ids; every span is counted all the same.
-DETAIL_SPANS_PER_S = 1_000
-DETAIL_FORCED_PER_S = 200  # failed and slow spans of the traces that are left out
+DETAIL_SPANS_PER_S = 500
+DETAIL_FORCED_PER_S = 100  # failed and slow spans of the traces that are left out
 DETAIL_CALM_S = 10  # seconds of little traffic before more is kept again
 SPAN_BYTES = 250  # of the smallest spans that exporters send: a guess at how many a body holds, before it is read
 RESOURCES_PER_REQUEST = 2_000

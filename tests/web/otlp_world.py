@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 
-from bot.commands.serve import ControlPlane
+from bot.commands.serve import ControlPlane, web_parts
 from bot.policy.load import load_directory
 from bot.settings import Settings
 from bot.telemetry.log_line import LogLine
@@ -63,23 +63,7 @@ class FrontDoor:
         return self.plane.counters.get("spans"), len(self.heard.points), len(self.heard.lines)
 
     def parts(self, **more: Any) -> WebParts:
-        return WebParts(
-            settings=self.settings,
-            feed=self.plane.feed,
-            sinks=more.pop("sinks", None) or self._sinks(),
-            wake=self.plane.wake,
-            snapshot=self.plane.state,
-            clock=self.plane.clock,
-            lifespan=self._lifespan,
-            started_s=self.plane.clock.now(),
-            counters=self.plane.counters,
-            readings=self.plane.readings,
-            **more,
-        )
-
-    @asynccontextmanager
-    async def _lifespan(self) -> AsyncIterator[None]:
-        yield
+        return replace(web_parts(self.plane, _no_lifespan), **{"sinks": self._sinks(), **more})
 
     @contextmanager
     def open(self, **more: Any) -> Iterator[str]:
@@ -101,6 +85,11 @@ class FrontDoor:
 
         with serving(build_app(replace(parts, lifespan=lifespan))):
             yield f"127.0.0.1:{ports[0]}"
+
+
+@asynccontextmanager
+async def _no_lifespan() -> AsyncIterator[None]:
+    yield
 
 
 @dataclass(frozen=True)

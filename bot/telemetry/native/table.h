@@ -75,7 +75,7 @@ static entry *find_key(kernel *k, uint32_t service, uint8_t kind, uint8_t status
         entry *e = &k->keys[(h + probe) & (SLOTS - 1)];
         if (!e->text) return e;
         if (e->hash == h && e->length == length && e->service == service && e->kind == kind && e->status == status &&
-            (length == WILDCARD || !memcmp(e->text, text, length)))
+            (length == WILDCARD || !length || !memcmp(e->text, text, length)))
             return e;
     }
     return NULL;

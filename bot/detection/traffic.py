@@ -1,0 +1,95 @@
+"""The traffic of all operations: which of them lost theirs, and whether telemetry as a whole has stopped (then nobody lost anything).
+
+One service that falls silent is told once, by its busiest operation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bot.detection.volume import GAPS, Shortfall, Volume
+from bot.policy.schema import Traffic as Policy
+
+STOPPED_S = 10.0  # everything silent for less than this is no news
+
+Operation = tuple[str, str]  # service and operation
+
+
+@dataclass(frozen=True)
+class Loss:
+    """An operation whose requests stay away."""
+
+    service: str
+    operation: str
+    shortfall: Shortfall
+
+
+@dataclass(slots=True)
+class Heard:
+    """When anything at all was last heard, and the longest silence that was natural."""
+
+    last_s: float | None = None
+    longest_gap_s: float = 0.0
+
+    def stopped(self, now_s: float) -> bool:
+        return self.last_s is not None and now_s - self.last_s >= max(STOPPED_S, GAPS * self.longest_gap_s)
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Counts between ticks; at most `operations` are followed, the first ones that are heard."""
+
+    policy: Policy
+    false_alarms_per_year: float
+    operations: int
+    _volumes: dict[Operation, Volume] = field(default_factory=dict)
+    _fresh: dict[Operation, int] = field(default_factory=dict)
+    _anything: bool = False
+    _heard: Heard = field(default_factory=Heard)
+    stopped: bool = False  # nothing has been heard from anyone for implausibly long
+
+    def count(self, service: str, operation: str, requests: int) -> None:
+        """Requests that an operation has answered since the last tick."""
+        self._anything = True
+        key = (service, operation)
+        if key in self._volumes:
+            self._fresh[key] = self._fresh.get(key, 0) + requests
+        elif len(self._volumes) < self.operations:
+            self._volumes[key] = Volume(self.false_alarms_per_year, self.policy.min_history_s, self.policy.min_silence_s)
+            self._fresh[key] = requests
+
+    def heard(self) -> None:
+        """Something else came: telemetry works."""
+        self._anything = True
+
+    def tick(self, now_s: float) -> None:
+        """Call it about every second, also in silence."""
+        if self._anything:
+            if self.stopped:
+                self._see_again(now_s)
+            elif self._heard.last_s is not None:
+                self._heard.longest_gap_s = max(self._heard.longest_gap_s, now_s - self._heard.last_s)
+            self._heard.last_s = now_s
+        self.stopped = self._heard.stopped(now_s)
+        for key, volume in self._volumes.items():
+            volume.observe(self._fresh.get(key, 0), now_s)
+        self._fresh.clear()
+        self._anything = False
+
+    def _see_again(self, now_s: float) -> None:
+        for volume in self._volumes.values():
+            volume.blind(now_s)
+
+    def losses(self) -> list[Loss]:
+        """One for each service that lost traffic; none while telemetry as a whole has stopped."""
+        if self.stopped:
+            return []
+        found: dict[str, Loss] = {}
+        for (service, operation), volume in self._volumes.items():
+            shortfall = volume.shortfall()
+            if shortfall is None:
+                continue
+            known = found.get(service)
+            if known is None or known.shortfall.usual_per_s < shortfall.usual_per_s:
+                found[service] = Loss(service, operation, shortfall)
+        return list(found.values())
