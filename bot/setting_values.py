@@ -96,6 +96,13 @@ def read_port(text: str) -> int:
     return int(text)
 
 
+def read_optional_port(text: str) -> int:
+    """A port from 1 on; 0 stands for «not given»."""
+    if text and read_port(text) == 0:
+        raise ValueError("must be a whole number from 1 to 65535, or not be set")
+    return int(text) if text else 0
+
+
 def read_seconds(text: str) -> float:
     """More than 0; 0.0 stands for «not given» until `_completed` fills it in."""
     if not text:

@@ -14,6 +14,7 @@ from bot.errors import Refused
 from bot.setting_values import (
     one_of,
     read_hosts,
+    read_optional_port,
     read_origins,
     read_port,
     read_repository,
@@ -45,6 +46,7 @@ class Settings:
     public_url: str
     host: str
     port: int
+    grpc_port: int
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     profile: str
@@ -157,6 +159,13 @@ SETTINGS: tuple[Setting, ...] = (
         default_note="`127.0.0.1`; `0.0.0.0` in the cloud profile",
     ),
     Setting("port", ("PORT",), "port to listen on; 0 takes any free one", read_port, "8001"),
+    Setting(
+        "grpc_port",
+        ("SRE_GRPC_PORT",),
+        "port for OTLP/gRPC, usually 4317; needs the extra `sre-space[grpc]`",
+        read_optional_port,
+        default_note="no gRPC",
+    ),
     Setting(
         "allowed_hosts",
         ("SRE_ALLOWED_HOSTS",),

@@ -12,6 +12,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from ctypes import CDLL
+from dataclasses import replace
 from types import FrameType
 
 import psutil
@@ -190,8 +191,26 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     settings = Settings.from_env(env)
     settings.require("github_token", "repository", "webhook_secret")
     plane = ControlPlane(settings, load_directory(settings.policies_dir))
-    _Server(server_config(web_parts(plane, plane.lifespan)), plane.feed).run()
+    parts = web_parts(plane, plane.lifespan)
+    if settings.grpc_port:
+        parts = replace(parts, lifespan=_with_grpc(parts))
+    _Server(server_config(parts), plane.feed).run()
     return 1 if plane.failed else 0
+
+
+def _with_grpc(parts: WebParts) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """The lifespan of `parts` with a gRPC server inside. Raises Refused when the extra is not installed."""
+    try:
+        server = importlib.import_module("bot.web.grpc")
+    except ModuleNotFoundError as missing:
+        raise Refused(f"SRE_GRPC_PORT is set, but {missing.name} is missing: pip install 'sre-space[grpc]', or unset it") from missing
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        async with parts.lifespan(), server.serving_grpc(parts, parts.settings.host, parts.settings.grpc_port):
+            yield
+
+    return lifespan
 
 
 class _Server(uvicorn.Server):
