@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.detection_months import healthy_month
 from bot.agents.scout import Scout
 from bot.model import Event, Objective
 from bot.policy.load import load_directory
@@ -176,12 +177,24 @@ def as_json(found: Sequence[Found]) -> dict[str, Any]:
     }
 
 
+def months(count: int) -> dict[str, Any]:
+    """`false_signals_month`: false signals in a healthy month, the mean over `count` of them."""
+    detection = load_directory(POLICIES).detection
+    told = [healthy_month(seed, detection) for seed in range(count)]
+    return {
+        "false_signals_month": round(sum(len(one.signals) for one in told) / max(1, count), 2),
+        "false_signals": [f"seed {seed}: {service} {what}" for seed, one in enumerate(told) for _, service, what in one.signals],
+        "months": count,
+    }
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection_live", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help=f"faults to detect (default {RUNS})")
+    parser.add_argument("--months", type=int, default=1, metavar="N", help="healthy months (default 1), about two minutes each")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
-    report = as_json(detection_times(options.runs))
+    report = as_json(detection_times(options.runs)) | months(options.months)
     print(json.dumps(report, indent=2) if options.json else "\n".join(f"{name:24} {value}" for name, value in report.items()))
     return 0
 

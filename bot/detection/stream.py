@@ -11,6 +11,8 @@ from bot.detection.burn import Burn, Pair
 from bot.detection.sequential import Sequential
 from bot.detection.usual import Usual
 
+VISIT_S = 300.0  # bad requests of one customer's visit lie within so long: they are one reason for concern, not several
+VISIT_BAD = 3.0  # about so many of them, as long as nothing is known
 DETECTORS = 4  # of an objective: two streams with two sequential detectors each; they share the false alarms that are allowed
 
 
@@ -21,6 +23,7 @@ class Stream:
         share = false_alarms_per_year / DETECTORS
         self.allowed = allowed
         self.usual = Usual(period_s)
+        self._visits = Usual(VISIT_S)
         self._unusual = Sequential(allowed, share)
         self._over = Sequential(allowed, share)
         self._burn = Burn(burn_allowed, min_bad) if burn_allowed is not None else None
@@ -62,13 +65,15 @@ class Stream:
         self._looked_s = now_s
         dispersion = self.usual.dispersion
         self._unusual.update(requests, bad, elapsed_s, self.usual.ratio(self.allowed), dispersion)
-        self._over.update(requests, bad, elapsed_s, self.allowed, dispersion)
+        self._over.update(requests, bad, elapsed_s, self.allowed, max(dispersion, self._visits.dispersion_or(VISIT_BAD)))
         if self._burn is not None:
             self._burn.observe(requests, bad, now_s)
         if learning:
             self.usual.observe(requests, bad, now_s)
+            self._visits.observe(requests, bad, now_s)
         else:
             self.usual.forget_pending()
+            self._visits.forget_pending()
 
     def recovered(self) -> None:
         self._unusual.reset()

@@ -45,8 +45,12 @@ class Usual:
     @property
     def dispersion(self) -> float:
         """Variance over mean of the bad ones of a period: 1 when they come independently, about k when they come k at a time."""
+        return self.dispersion_or(1.0)
+
+    def dispersion_or(self, unknown: float) -> float:
+        """The same; `unknown` before enough bad ones have been seen."""
         if self._bad < MIN_BAD or not self._periods:
-            return 1.0
+            return unknown
         mean = self._bad / self._periods
         found = (self._squares / self._periods - mean * mean) / mean
         return found if found > CLUSTERED else 1.0
