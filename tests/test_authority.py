@@ -131,7 +131,7 @@ class Archive:
 
 
 def test_scout_finds_a_breach_and_gathers_its_evidence_from_spans_alone() -> None:
-    assert list(inspect.signature(scout.Scout).parameters) == ["policies", "clock", "say"]
+    assert list(inspect.signature(scout.Scout).parameters) == ["policies", "clock", "say", "counters", "fold", "merge"]
     watching, _ = new_scout()
     system = System(random.Random(0))
     system.traffic(T0, T0 + 40)

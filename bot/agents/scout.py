@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, Signal, SignalKind
+from bot.agents.scout_words import broken_text, ended_text
+from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, Signal
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint
@@ -18,6 +19,7 @@ from bot.telemetry.evidence import gather, past_s
 from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
 from bot.telemetry.histogram import Durations, Exact
+from bot.telemetry.keys import key_of
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.logs import LogBook
 from bot.telemetry.metric_point import MetricPoint
@@ -25,10 +27,9 @@ from bot.telemetry.repeats import Repeats
 from bot.telemetry.series import Fold, Merge, SeriesTable
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
+from bot.telemetry.unwritten import Unwritten
 from bot.telemetry.watch import View, Watch
 from bot.telemetry.windows import measurement
-
-CLOSING_S = 2.0  # exporters send in batches: a second is over when most of its spans have come
 
 
 class Scout:
@@ -63,6 +64,9 @@ class Scout:
         self.gauges = Gauges()
         self.logs = LogBook()
         self.raised = 0  # signals since the start
+        self._unwritten = Unwritten(detection, self._watches, self.series, self.catalogue.learn)
+        self._stopped = False
+        self._told: dict[tuple[str, str], Signal] = {}  # operations without a written objective that were said to be broken
 
     def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
         """Takes finished spans, in any order. `now_s`: when they arrived; the clock's time when it is not given."""
@@ -71,6 +75,7 @@ class Scout:
             trace = self._store.add(span, now_s)
             if trace is None:
                 continue
+            self.series.add(key_of(span), span.end_s, span.duration_ms)
             watch = self._watches.get((span.service, span.operation))
             if watch is not None and span.kind == "server":
                 watch.observe(span, now_s)
@@ -113,11 +118,6 @@ class Scout:
             )
             self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
 
-    def _learn_tails(self, now_s: float) -> None:
-        """From the seconds that are over: what is slow for a series, so that it is worth keeping."""
-        for _, key, _, durations in self.series.closed(now_s - CLOSING_S):
-            self.catalogue.detail.learn(self.catalogue.keys.index(key), durations)
-
     def glance(self, now_s: float) -> bool:
         """Looks where bad requests have just arrived: whether something broke that was not broken before. Cheap when nothing is bad."""
         wanted = [watch for watch in self._watches.values() if watch.wants_look(now_s)]
@@ -126,27 +126,43 @@ class Scout:
         return any(watch.episode is not None for watch in wanted)
 
     def signals(self, now_s: float) -> Sequence[Signal]:
-        """The objectives that were broken within their last window, in the order of the policy."""
-        self._learn_tails(now_s)
-        self._hanging.tick(now_s, self._broken())
+        """What was broken within its last window: objectives in the order of the policy, then operations that have none."""
+        self._tick(now_s)
         for watch in self._watches.values():
             self._look(watch, now_s)
-        return [signal for watch in self._watches.values() if (signal := watch.signal(now_s)) is not None]
+        for operation in self._unwritten.operations():
+            self._look_unwritten(operation, now_s)
+        written = [signal for watch in self._watches.values() if (signal := watch.signal(now_s)) is not None]
+        others = [signal for operation in self._unwritten.operations() if (signal := self._unwritten.signal(operation, now_s)) is not None]
+        return [*written, *others]
+
+    def _tick(self, now_s: float) -> None:
+        self._hanging.tick(now_s, self._broken())
+        self._unwritten.tick(now_s)
+        if self._unwritten.stopped != self._stopped:
+            self._stopped = self._unwritten.stopped
+            text = (
+                "no telemetry arrives from any service: how they are is unknown; look at their exporters, the collector and its token"
+                if self._stopped
+                else "telemetry arrives again"
+            )
+            self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
 
     def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]:
-        """UNKNOWN and None without an objective for the operation."""
+        """UNKNOWN and None without an objective for the operation, written or learnt."""
         watch = self._watches.get((service, operation))
+        self._tick(now_s)
         if watch is None:
-            return Health.UNKNOWN, None
-        self._hanging.tick(now_s, self._broken())
+            return self._look_unwritten((service, operation), now_s)
         view = self._look(watch, now_s)
         return view.health, view.now
 
     def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
-        """Finished requests that started in [start_s, end_s); None without an objective for the operation."""
+        """Finished requests that started in [start_s, end_s); None without an objective for the operation.
+        With a learnt one, requests that ended in that time, as far back as seconds are kept."""
         watch = self._watches.get((service, operation))
         if watch is None:
-            return None
+            return self._unwritten.measure((service, operation), start_s, end_s)
         return measurement(watch.log.started(start_s, end_s), watch.objective, start_s, end_s)
 
     def serving(self, service: str, now_s: float) -> tuple[str, float] | None:
@@ -166,7 +182,7 @@ class Scout:
         """Of all requests, stored ones or not; one that hangs counts with the time that it has taken so far."""
         watch = self._watches.get((signal.service, signal.operation))
         if watch is None:
-            return None
+            return self._unwritten.durations((signal.service, signal.operation), past_s(signal), signal.first_bad_s, now_s)
         before = watch.log.ended(past_s(signal), signal.first_bad_s)
         now = [request.duration_ms for request in watch.log.started(signal.first_bad_s, now_s)]
         so_far = [(now_s - min(span.start_s for span in trace.spans.values())) * 1000.0 for trace in hanging]
@@ -181,14 +197,29 @@ class Scout:
     def _look(self, watch: Watch, now_s: float) -> View:
         hanging = [(overdue_s, request) for overdue_s, request, _ in self._hanging.overdue(watch.objective, now_s)]
         earlier = watch.episode
-        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective))
+        loss = self._unwritten.loss((watch.objective.service, watch.objective.operation))
+        lost_since_s = loss.shortfall.since_s if loss is not None else None
+        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective), lost_since_s)
         if earlier is None and watch.episode is not None:
             watch.episode.signal = self._with_deploy(watch.episode.signal)
             self.raised += 1
-            self._speak(watch.episode.signal, now_s, _broken_text(watch.episode.signal, view))
+            self._speak(watch.episode.signal, now_s, broken_text(watch.episode.signal, view.unfinished))
         elif earlier is not None and watch.episode is None:
-            self._speak(earlier.signal, now_s, _ended_text(earlier.signal, view, now_s))
+            self._speak(earlier.signal, now_s, ended_text(earlier.signal, view.health, view.now, now_s))
         return view
+
+    def _look_unwritten(self, operation: tuple[str, str], now_s: float) -> tuple[Health, Measurement | None]:
+        earlier = self._told.get(operation)
+        health, now = self._unwritten.health(operation, now_s)
+        signal = self._unwritten.open_signal(operation)
+        if signal is not None and earlier is None:
+            self._told[operation] = signal
+            self.raised += 1
+            self._speak(signal, now_s, broken_text(signal))
+        elif signal is None and earlier is not None and now is not None:
+            del self._told[operation]
+            self._speak(earlier, now_s, ended_text(earlier, health, now, now_s))
+        return health, now
 
     def _with_deploy(self, signal: Signal) -> Signal:
         """With the commit that the service began to answer from shortly before the bad time, when there is one."""
@@ -212,34 +243,3 @@ class Scout:
     def observe_logs(self, lines: Iterable[LogLine], now_s: float) -> None:
         """Takes log lines, in any order. `now_s`: when they arrived."""
         self.logs.observe(lines, now_s)
-
-
-def _broken_text(signal: Signal, view: View) -> str:
-    now, objective = signal.now, signal.objective
-    what = f"{objective.operation} in {objective.service}"
-    again = f"; it had recovered {_times(signal.flaps)} shortly before" if signal.flaps else ""
-    if signal.kind is SignalKind.ERRORS:
-        share, allowed = f"{now.error_ratio:.1%}", f"{objective.error_ratio:.1%}"
-        return f"{share} of the requests to {what} fail, objective {allowed} ({now.errors} of {now.requests}){again}"
-    hanging = f", {view.unfinished} of them have not ended" if view.unfinished else ""
-    return (
-        f"p99 of {what} is {_seconds(now.p99_ms)}, objective {_seconds(objective.p99_ms)} "
-        f"({now.slow} of {now.requests} requests slow{hanging}){again}"
-    )
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
-def _ended_text(signal: Signal, view: View, now_s: float) -> str:
-    what = f"{signal.operation} in {signal.service}"
-    if view.health is not Health.HEALTHY:
-        return f"{what} has not been measured for a while: it was broken when it was last heard of"
-    bad = view.now.errors if signal.kind is SignalKind.ERRORS else view.now.slow
-    after = f"{now_s - signal.first_bad_s:.0f} s after the first bad request"
-    return f"{what} is healthy again {after}: p99 {_seconds(view.now.p99_ms)}, {bad} of {view.now.requests} requests bad"
-
-
-def _seconds(duration_ms: float | None) -> str:
-    return "unknown" if duration_ms is None else f"{duration_ms / 1000.0:.3g} s"

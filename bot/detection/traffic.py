@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from bot.detection.volume import GAPS, Shortfall, Volume
 from bot.policy.schema import Traffic as Policy
 
-STOPPED_S = 10.0  # everything silent for less than this is no news
+QUIET_S = 10.0  # everything silent for so long: nobody can be told from anybody
+STOPPED_S = 60.0  # and for so long: worth telling
 
 Operation = tuple[str, str]  # service and operation
 
@@ -31,8 +32,8 @@ class Heard:
     last_s: float | None = None
     longest_gap_s: float = 0.0
 
-    def stopped(self, now_s: float) -> bool:
-        return self.last_s is not None and now_s - self.last_s >= max(STOPPED_S, GAPS * self.longest_gap_s)
+    def silent(self, now_s: float, least_s: float) -> bool:
+        return self.last_s is not None and now_s - self.last_s >= max(least_s, GAPS * self.longest_gap_s)
 
 
 @dataclass(slots=True)
@@ -46,7 +47,8 @@ class Traffic:
     _fresh: dict[Operation, int] = field(default_factory=dict)
     _anything: bool = False
     _heard: Heard = field(default_factory=Heard)
-    stopped: bool = False  # nothing has been heard from anyone for implausibly long
+    quiet: bool = False  # nothing has been heard from anyone for a while
+    stopped: bool = False  # … and for so long that somebody should know
 
     def count(self, service: str, operation: str, requests: int) -> None:
         """Requests that an operation has answered since the last tick."""
@@ -65,12 +67,12 @@ class Traffic:
     def tick(self, now_s: float) -> None:
         """Call it about every second, also in silence."""
         if self._anything:
-            if self.stopped:
+            if self.quiet:
                 self._see_again(now_s)
             elif self._heard.last_s is not None:
                 self._heard.longest_gap_s = max(self._heard.longest_gap_s, now_s - self._heard.last_s)
             self._heard.last_s = now_s
-        self.stopped = self._heard.stopped(now_s)
+        self.quiet, self.stopped = self._heard.silent(now_s, QUIET_S), self._heard.silent(now_s, STOPPED_S)
         for key, volume in self._volumes.items():
             volume.observe(self._fresh.get(key, 0), now_s)
         self._fresh.clear()
@@ -81,8 +83,8 @@ class Traffic:
             volume.blind(now_s)
 
     def losses(self) -> list[Loss]:
-        """One for each service that lost traffic; none while telemetry as a whole has stopped."""
-        if self.stopped:
+        """One for each service that lost traffic; none while nothing at all is heard."""
+        if self.quiet:
             return []
         found: dict[str, Loss] = {}
         for (service, operation), volume in self._volumes.items():

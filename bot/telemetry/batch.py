@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bot.telemetry.attributes import RawSpan, build_span
+from bot.telemetry.columns import Column
 from bot.telemetry.detail import Detail
 from bot.telemetry.keys import STATUSES, KeyTable, SeriesKey, key_of
-from bot.telemetry.sketch import bucket_of
+from bot.telemetry.sketch import Sketch, bucket_of
 from bot.telemetry.slices import record
 from bot.telemetry.span import Span
 
@@ -50,7 +51,7 @@ class Batch:
     `fingerprint` is the same when the same spans come again; 0 when there are none. `shed`: failed or slow spans that found no room.
     """
 
-    records: array[int] = field(default_factory=lambda: array("Q"))
+    records: Column = field(default_factory=lambda: array("Q"))
     requests: list[Finished] = field(default_factory=list)
     servings: list[Serving] = field(default_factory=list)
     detail: list[tuple[Span, bool]] = field(default_factory=list)
@@ -89,6 +90,10 @@ class Catalogue:
                 index = catalogue.keys.index(SeriesKey(service, operation, "server", status))
                 catalogue.detail.promise(index, limit_ms)
         return catalogue
+
+    def learn(self, key: SeriesKey, durations: Sketch) -> None:
+        """From a second that is over: what is slow for a series, so that it is worth keeping."""
+        self.detail.learn(self.keys.index(key), durations)
 
 
 def take(batch: Batch, raw: RawSpan, service: str, commit: str, catalogue: Catalogue) -> tuple[int, int, Span]:

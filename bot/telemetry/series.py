@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol
 
 from bot.telemetry import limits, slices
+from bot.telemetry.columns import Column
 from bot.telemetry.counters import Counters
 from bot.telemetry.keys import STATUSES, KeyTable, SeriesKey
 from bot.telemetry.sketch import Sketch, bucket_of
@@ -20,8 +21,17 @@ from bot.telemetry.span import Kind
 
 __all__ = ["SeriesKey", "SeriesTable", "Window"]
 
-Fold: TypeAlias = "Callable[[array[int]], list[tuple[int, Slice]]]"
-Merge: TypeAlias = Callable[[Slice, Slice], Slice]
+
+class Fold(Protocol):
+    """bot/telemetry/slices.py's `fold`."""
+
+    def __call__(self, records: Column, /) -> list[tuple[int, Slice]]: ...
+
+
+class Merge(Protocol):
+    """bot/telemetry/slices.py's `merge`."""
+
+    def __call__(self, a: Slice, b: Slice, /) -> Slice: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+from bot.telemetry.columns import Column
 from bot.telemetry.sketch import Sketch
 
 
@@ -23,8 +24,8 @@ def record(second: int, key: int, bucket: int) -> int:
 class Slice:
     """`keys` ascending; the packed sketch of keys[i] stands in `cells` from `offsets[i]` on."""
 
-    keys: array[int]  # typecode H
-    offsets: array[int]  # typecode I
+    keys: Column  # typecode H
+    offsets: Column  # typecode I
     cells: bytes
 
     @property
@@ -51,7 +52,7 @@ def pack(sketches: Iterable[tuple[int, Sketch]]) -> Slice:
     return Slice(keys, offsets, bytes(cells))
 
 
-def fold(records: array[int]) -> list[tuple[int, Slice]]:
+def fold(records: Column) -> list[tuple[int, Slice]]:
     """(second, its slice) of all records, ascending."""
     return [(second, pack(_sketches(group))) for second, group in groupby(sorted(records), key=lambda number: number >> 32)]
 

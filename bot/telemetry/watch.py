@@ -86,9 +86,16 @@ class Watch:
             for kind, stream in self._streams.items()
         )
 
-    def look(self, now_s: float, hanging: Sequence[tuple[float, Request]], plausible_losses: Callable[[int], float]) -> View:
+    def look(
+        self,
+        now_s: float,
+        hanging: Sequence[tuple[float, Request]],
+        plausible_losses: Callable[[int], float],
+        lost_since_s: float | None = None,
+    ) -> View:
         """Looks at the last window. `hanging`: (when it became overdue, request) of those that seem not to have ended;
-        `plausible_losses`: how many of so many requests may seem so because their span was lost.
+        `plausible_losses`: how many of so many requests may seem so because their span was lost; `lost_since_s`: since when implausibly
+        few requests come, when that is so.
 
         A request that hangs counts in the window in which it became overdue, as one that ended counts where it ended; while
         enough of them hang, the service is not healthy.
@@ -109,6 +116,10 @@ class Watch:
         slowly = self._slowly(now_s)
         if slowly is not None:
             self._broken(*slowly, now_s, ())
+            return View(Health.UNHEALTHY, now, 0)
+        if lost_since_s is not None:
+            missing = measurement(self.log.ended(lost_since_s, now_s), self.objective, lost_since_s, now_s)
+            self._broken(SignalKind.THROUGHPUT, missing, now_s, ())
             return View(Health.UNHEALTHY, now, 0)
         many_hang = len(hanging) >= self.objective.min_bad and self._implausible(hanging, now_s, plausible_losses)
         return View(self._unbroken(now, now_s, many_hang), now, len(unfinished))
@@ -145,7 +156,10 @@ class Watch:
             self.episode.signal = replace(self.episode.signal, now=now)
             self.episode.last_breach_s = now_s
             return
-        first_bad_s = self._first_bad_s(kind, now_s, unfinished, limits.STORED_S if slow else ONSET_WINDOWS * self.objective.window_s)
+        if kind is SignalKind.THROUGHPUT:
+            first_bad_s, slow = now.start_s, False
+        else:
+            first_bad_s = self._first_bad_s(kind, now_s, unfinished, limits.STORED_S if slow else ONSET_WINDOWS * self.objective.window_s)
         past = list(self.log.ended(max(first_bad_s - BEFORE_S, self.well_since_s), first_bad_s))
         before_s = min((request.end_s for request in past), default=first_bad_s)  # watched since then, at most BEFORE_S
         before = measurement(past, self.objective, before_s, first_bad_s)

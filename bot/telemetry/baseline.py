@@ -249,7 +249,7 @@ class Baseline:
 
 
 def tail_probability(hits: int, count: int, ratio: float) -> float:
-    """At most how likely it is that `hits` or more of `count` are bad at this ratio (Chernoff's bound); 1 when they are no more than usual."""
+    """At most how likely it is that `hits` or more of `count` are bad at this ratio (Chernoff); 1 when they are no more than usual."""
     found = hits / count if count else 0.0
     if found <= ratio:
         return 1.0

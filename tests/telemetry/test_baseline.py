@@ -7,9 +7,9 @@ import random
 
 import pytest
 
-from bot.detection.baseline import Baseline, Finding, tail_probability
 from bot.model import SignalKind
 from bot.policy.schema import Learn
+from bot.telemetry.baseline import Baseline, Finding, tail_probability
 from bot.telemetry.sketch import Sketch
 
 HOUR_S = 3_600.0
