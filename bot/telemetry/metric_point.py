@@ -58,9 +58,11 @@ class MetricPoint:
     histogram: Histogram | None = None
 
     def sketch(self) -> Sketch | None:
-        """A histogram of durations as a sketch in milliseconds; None for everything else."""
+        """A histogram of durations as a sketch in milliseconds; None for everything else, and for a histogram sent without buckets."""
         factor = MILLISECONDS.get(self.unit)
-        return sketch_of(self.histogram.cells, factor) if self.histogram is not None and factor is not None else None
+        if self.histogram is None or not self.histogram.cells or factor is None:
+            return None
+        return sketch_of(self.histogram.cells, factor)
 
 
 def sketch_of(cells: Sequence[Cell], factor: float) -> Sketch:

@@ -100,7 +100,7 @@ def _authorize(token: bytes, context: Context) -> None:
     """As bot/web/ingest.py: with a token exactly it, else only this machine."""
     given = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     if not token:
-        if _is_near(context.peer()) and "forwarded" not in given and "x-forwarded-for" not in given:
+        if is_near(context.peer()) and "forwarded" not in given and "x-forwarded-for" not in given:
             return
         raise Declined(401, "telemetry is only taken from this machine", "set SRE_INGEST_TOKEN here and send it as a bearer token")
     scheme, _, credentials = given.get("authorization", "").partition(" ")
@@ -108,7 +108,7 @@ def _authorize(token: bytes, context: Context) -> None:
         raise Declined(401, "the bearer token is missing or wrong", "send the metadata authorization: Bearer <SRE_INGEST_TOKEN>")
 
 
-def _is_near(peer: str) -> bool:
+def is_near(peer: str) -> bool:
     """Whether a peer as gRPC writes it (`ipv4:127.0.0.1:50000`, `ipv6:[::1]:50000`, escaped) is this machine."""
     family, _, address = peer.partition(":")
     host = address.rpartition(":")[0].replace("%5B", "[").replace("%5D", "]")

@@ -64,6 +64,22 @@ def test_a_service_unknown_until_now_is_not_judged() -> None:
     assert book.bursts(T + 20) == []
 
 
+def test_twice_the_usual_errors_a_handful_of_errors_and_a_young_service_are_no_burst() -> None:
+    """Each is stopped by another guard: the rise that traffic alone may bring, the stated level, the length of the past."""
+    book = LogBook()
+    for second in range(300):
+        book.observe([line(T + second, service="steady")] * 10, T + second)
+        book.observe([line(T + second, service="rare")] if second in (40, 200) else [], T + second)
+    for second in range(300, 310):
+        book.observe([line(T + second, service="steady")] * 20, T + second)
+        book.observe([line(T + second, service="rare")] if second % 2 == 0 else [], T + second)
+    book.hear("young", T + 270)
+    book.observe([line(T + 309, service="young")] * 100, T + 309)
+    assert book.bursts(T + 309) == []
+    book.observe([line(T + 309, service="rare")] * 5 + [line(T + 309, service="steady")] * 200, T + 309)
+    assert [burst.service for burst in book.bursts(T + 309)] == ["steady", "rare"]
+
+
 def test_the_stated_chance_is_that_of_a_negative_binomial_count() -> None:
     """Against the sum written out: 3 errors in 100 s, then at least 4 in 10 s."""
     share, shape = 10 / 110, 3.5

@@ -152,6 +152,8 @@ def test_quantiles_of_a_summary_are_gauges() -> None:
 def test_only_durations_become_sketches() -> None:
     point = Receiver().points(histogram("size", durations(10, [1, 2], [1.0]), unit="By"), at_s=10)[0]
     assert point.histogram is not None and point.sketch() is None
+    point = Receiver().points(histogram("without.buckets", durations(10, [], [], count=3)), at_s=10)[0]
+    assert point.histogram is not None and point.histogram.count == 3 and point.sketch() is None
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from bot.errors import Refused
 from bot.settings import Settings
+from bot.web.grpc import is_near
 from bot.web.ingest import MAX_BODY_BYTES, MAX_INFLATED_BYTES
 from tests.docs.pages import ROOT
 from tests.telemetry.metrics_world import export, gauge, number
@@ -81,6 +82,11 @@ def test_without_a_token_this_machine_may_send_and_what_is_dropped_is_told() -> 
             send(b"", metadata=(("x-forwarded-for", "127.0.0.1"),))
     assert (answer.partial_success.rejected_data_points, answer.partial_success.error_message) == (1, "1 × time is hours off")
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def test_who_is_near_is_read_from_the_peer_as_grpc_writes_it() -> None:
+    assert all(is_near(peer) for peer in ("ipv4:127.0.0.1:50000", "ipv6:[::1]:50000", "ipv6:%5B::1%5D:50000"))
+    assert not any(is_near(peer) for peer in ("ipv4:203.0.113.9:50000", "ipv6:[2001:db8::1]:50000", "unix:/tmp/127.0.0.1:1", ""))
 
 
 def test_a_full_store_asks_to_come_again_and_when() -> None:
