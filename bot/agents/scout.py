@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from bot.agents.scout_notices import Notices
 from bot.agents.scout_words import broken_text, ended_text
 from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, Signal
 from bot.policy.schema import Policies
@@ -63,6 +64,7 @@ class Scout:
         self._halvings = 0
         self.gauges = Gauges()
         self.logs = LogBook()
+        self._notices = Notices(self.gauges, self.logs, say)
         self.raised = 0  # signals since the start
         self._unwritten = Unwritten(detection, self._watches, self.series, self.catalogue.learn)
         self._stopped = False
@@ -137,6 +139,7 @@ class Scout:
         return [*written, *others]
 
     def _tick(self, now_s: float) -> None:
+        self._notices.look(now_s)
         self._hanging.tick(now_s, self._broken())
         self._unwritten.tick(now_s)
         if self._unwritten.stopped != self._stopped:
