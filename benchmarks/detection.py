@@ -12,11 +12,11 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import detection_data
+from benchmarks import detection_data, detection_live
 from benchmarks.detection_labels import Stream, least_without_false, load_suite, names_services, score
 from benchmarks.detection_nab import GaugeStream, halves_score
 from bot.commands.detect import replay
@@ -26,6 +26,7 @@ from bot.errors import Refused
 
 BUDGETS_PER_DAY = (1, 5)
 BARS = {"petshop_right_at_1": 0.70, "petshop_right_at_5": 0.80, "nezha_right_at_0": 0.32, "nab_standard": 50.0}
+AT_MOST = {"detect_p95_s": 3.0, "false_signals_month": 1.0}
 KEYS = {"petshop": "petshop", "nezha-tt": "nezha", "nab": "nab"}  # the suites whose figures have a short name of their own
 
 
@@ -37,15 +38,13 @@ class Section:
     figures: dict[str, float]
 
 
-SECTIONS: list[Callable[[Path], list[Section]]] = []
-"""What is measured, each given the folder of labelled data. Other measurements of detection append theirs."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when everything could be measured, whatever the figures are."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection", description=__doc__)
     parser.add_argument("--data", type=Path, metavar="DIR", help="labelled streams: DIR/detect/SUITE/labels.json")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--runs", type=int, default=detection_live.RUNS, metavar="N", help="simulated faults for detect_p95_s")
+    parser.add_argument("--months", type=int, default=1, metavar="N", help="simulated healthy months, some minutes each")
     options = parser.parse_args(argv)
     try:
         if options.data is not None:
@@ -57,25 +56,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, ValueError, Refused) as problem:
         print(f"benchmarks.detection: {problem}", file=sys.stderr)
         return 1
+    sections += live(options.runs, options.months)
     figures = {key: value for section in sections for key, value in section.figures.items()}
     print(json.dumps({"data": source, **figures}, indent=2) if options.json else as_text(sections, source))
     return 0
 
 
 def measure(data: Path) -> list[Section]:
-    """All sections over the data. Raises Refused when there is no suite, OSError or ValueError when one cannot be read."""
-    return [section for measurement in SECTIONS for section in measurement(data)]
-
-
-def replayed_suites(data: Path) -> list[Section]:
-    """One section for each folder with labels below `data`/detect."""
+    """One section for each folder with labels below `data`/detect. Raises Refused when there is none, OSError or ValueError when one
+    cannot be read."""
     suites = sorted(path.parent for path in (data / "detect").glob("*/labels.json"))
     if not suites:
         raise Refused(f"no labelled streams in {data}: expected detect/SUITE/labels.json")
     return [_suite(folder) for folder in suites]
 
 
-SECTIONS.append(replayed_suites)
+def live(runs: int, months: int) -> list[Section]:
+    """Simulated worlds, whatever the data: how soon a fault is a signal, how rarely a healthy month is one."""
+    figures = (detection_live.figures(runs) if runs else {}) | (detection_live.months(months) if months else {})
+    return [Section("live detectors, simulated", {key: value for key, value in figures.items() if isinstance(value, int | float)})]
 
 
 def _suite(folder: Path) -> Section:
@@ -120,7 +119,7 @@ def as_text(sections: Sequence[Section], source: str) -> str:
     for section in sections:
         lines += ["", section.title]
         for key, value in section.figures.items():
-            bar = f"  (at least {BARS[key]:g})" if key in BARS else ""
+            bar = f"  (at least {BARS[key]:g})" if key in BARS else f"  (at most {AT_MOST[key]:g})" if key in AT_MOST else ""
             lines.append(f"  {key:32} {value:9.4g}{bar}")
     return "\n".join(lines)
 

@@ -177,6 +177,10 @@ def as_json(found: Sequence[Found]) -> dict[str, Any]:
     }
 
 
+def figures(runs: int) -> dict[str, Any]:
+    return as_json(detection_times(runs))
+
+
 def months(count: int) -> dict[str, Any]:
     """`false_signals_month`: false signals in a healthy month, the mean over `count` of them."""
     detection = load_directory(POLICIES).detection
@@ -194,7 +198,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--months", type=int, default=1, metavar="N", help="healthy months (default 1), about two minutes each")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
-    report = as_json(detection_times(options.runs)) | months(options.months)
+    report = figures(options.runs) | months(options.months)
     print(json.dumps(report, indent=2) if options.json else "\n".join(f"{name:24} {value}" for name, value in report.items()))
     return 0
 
