@@ -91,9 +91,9 @@ class Catalogue:
                 catalogue.detail.promise(index, limit_ms)
         return catalogue
 
-    def learn(self, key: SeriesKey, durations: Sketch) -> None:
+    def learn(self, key: SeriesKey, durations: Sketch, second: int) -> None:
         """From a second that is over: what is slow for a series, so that it is worth keeping."""
-        self.detail.learn(self.keys.index(key), durations)
+        self.detail.learn(self.keys.index(key), durations, second)
 
 
 def take(batch: Batch, raw: RawSpan, service: str, commit: str, catalogue: Catalogue) -> tuple[int, int, Span]:

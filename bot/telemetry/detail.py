@@ -19,7 +19,8 @@ NEVER: Final = WORD
 TAIL_MIN: Final = 10  # requests in a second to learn from
 TAIL_QUANTILE: Final = 0.99
 TAIL_FACTOR: Final = 1.5  # a second's slowest are nothing special: those are kept that stand out
-TAIL_MEMORY: Final = 16  # seconds
+TAIL_MEMORY: Final = 8  # such seconds
+TAIL_EVERY: Final = 8
 MAX_KEYS: Final = 2 * limits.SERIES_KEYS + 16  # as many as KeyTable can hold
 
 
@@ -52,9 +53,9 @@ class Detail:
         self.slow_ns[key] = round(limit_ms * 1e6)
         self._promised.add(key)
 
-    def learn(self, key: int, durations: Sketch) -> None:
-        """Of a second's durations: what is far out for this key, as a slowly moving mean."""
-        if key in self._promised or durations.count < TAIL_MIN:
+    def learn(self, key: int, durations: Sketch, second: int) -> None:
+        """Of a second's durations: what is far out for this key, as a slowly moving mean. One second in TAIL_EVERY, another for each key."""
+        if (second + key) % TAIL_EVERY or key in self._promised or durations.count < TAIL_MIN:
             return
         far_ns = round((durations.quantile(TAIL_QUANTILE) or 0.0) * TAIL_FACTOR * 1e6)
         known = self.slow_ns[key]

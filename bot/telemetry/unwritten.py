@@ -24,7 +24,7 @@ class Unwritten:
     """Takes closed seconds from the table of series. `written`: operations that have an objective; only their traffic is watched here."""
 
     def __init__(
-        self, detection: Detection, written: Collection[Operation], series: SeriesTable, closed: Callable[[SeriesKey, Sketch], None]
+        self, detection: Detection, written: Collection[Operation], series: SeriesTable, closed: Callable[[SeriesKey, Sketch, int], None]
     ) -> None:
         """`closed` is told the durations of every series in each second, too: seconds are handed out once."""
         self._closed = closed
@@ -65,7 +65,7 @@ class Unwritten:
         """The operations that are learnt and have new requests."""
         fresh: set[Operation] = set()
         for second, key, errors, sketch in self._series.closed(now_s):
-            self._closed(key, sketch)
+            self._closed(key, sketch, second)
             if key.kind not in ("server", "consumer") or key.overflow:
                 self._traffic.heard()
                 continue

@@ -26,6 +26,7 @@ from bot.telemetry.native.folding import Folding
 from bot.telemetry.native.reader import NativeReader
 from bot.telemetry.otlp import PROTOBUF
 from bot.telemetry.reader import TraceReader
+from bot.telemetry.sketch import Sketch
 from tests.telemetry.world import BUY, FRONT, T0
 
 WATCHED = {(FRONT, BUY): 1500.0}
@@ -264,3 +265,16 @@ def test_without_a_compiler_it_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("PATH", str(tmp_path))
     assert library.build(path=tmp_path / "kernel.so") == "there is no C compiler"
     assert not (tmp_path / "kernel.so").exists()
+
+
+def test_what_is_far_out_for_a_series_is_learnt_and_a_promise_is_not() -> None:
+    detail = Detail()
+    detail.promise(1, 500.0)
+    durations = Sketch()
+    for ms in range(1, 101):
+        durations.add(float(ms))
+    for second in range(200):
+        for key in (0, 1):
+            detail.learn(key, durations, second)
+    assert 99e6 < detail.slow_ns[0] < 200e6
+    assert detail.slow_ns[1] == 500_000_000
