@@ -35,7 +35,7 @@ class Section:
     """Figures of one kind: what a table's line says of each, by key."""
 
     title: str
-    figures: dict[str, float]
+    figures: dict[str, float | None]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +74,11 @@ def measure(data: Path) -> list[Section]:
 def live(runs: int, months: int) -> list[Section]:
     """Simulated worlds, whatever the data: how soon a fault is a signal, how rarely a healthy month is one."""
     figures = (detection_live.figures(runs) if runs else {}) | (detection_live.months(months) if months else {})
-    return [Section("live detectors, simulated", {key: value for key, value in figures.items() if isinstance(value, int | float)})]
+    return [
+        Section(
+            "live detectors, simulated", {key: value for key, value in figures.items() if value is None or isinstance(value, int | float)}
+        )
+    ]
 
 
 def _suite(folder: Path) -> Section:
@@ -120,7 +124,8 @@ def as_text(sections: Sequence[Section], source: str) -> str:
         lines += ["", section.title]
         for key, value in section.figures.items():
             bar = f"  (at least {BARS[key]:g})" if key in BARS else f"  (at most {AT_MOST[key]:g})" if key in AT_MOST else ""
-            lines.append(f"  {key:32} {value:9.4g}{bar}")
+            shown = "missed" if value is None else f"{value:.4g}"
+            lines.append(f"  {key:32} {shown:>9}{bar}")
     return "\n".join(lines)
 
 

@@ -3,8 +3,8 @@
 Twenty services on a simulated clock for thirty days: a daily and a weekly rhythm with nights of a twentieth of the traffic, deploys with
 cold starts, one customer all of whose requests are slow, durations with a heavy tail, failures that cluster. Half of the
 services have a written objective, the others are learnt. Traffic comes in aggregated steps, not as spans: written objectives see each
-window's counts through the `Stream` that a Watch has, under its rule for a breach; learnt ones through their `Baseline`; the traffic of
-all through `Traffic`.
+window's counts through the `Stream` that a Watch has, under its rule for a breach (without its hysteresis); learnt ones through their
+`Baseline`; the traffic of the former through `Traffic`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ WINDOW_S = 10  # of a written objective
 MINUTE_S = 60  # learnt services are told by the minute
 QUIET_S = 600.0  # signals of one service within so long are one
 MOST_UNEVEN = 3.0  # times the usual: a world that is well keeps what is promised in each quarter of an hour
+SLOW_MS = 1_500.0  # of a request that is slow; usual ones take 100
 CLICK_S = 15  # between two requests of one customer
 POOL = 300  # different minutes of durations for each service
 START_S = 1_700_000_000 - 1_700_000_000 % DAY_S
@@ -134,11 +135,12 @@ class Learnt:
         return sketch
 
     def step(self, at_s: int, told: Told) -> int:
-        requests, _, failed = self.service.counts(at_s, MINUTE_S)
+        requests, slow, failed = self.service.counts(at_s, MINUTE_S)
         sketch = Sketch()
-        for _ in range(requests // 20):
+        sketch.add(SLOW_MS, slow)
+        for _ in range((requests - slow) // 20):
             sketch.merge(self.service.rng.choice(self._pool))
-        for _ in range(requests % 20):
+        for _ in range((requests - slow) % 20):
             sketch.add(100.0 * self.service.rng.lognormvariate(0.0, 0.5))
         self.baseline.take(failed, sketch, float(at_s))
         found = self.baseline.look(float(at_s))
@@ -165,7 +167,7 @@ def healthy_month(seed: int, detection: Detection, days: int = DAYS) -> Told:
             traffic.count(one.service.name, "op", one.step(at_s, told))
         for other in learnt if minute else ():
             other.service.pass_time(at_s, MINUTE_S)
-            other.step(at_s, told)
+            other.step(at_s, told)  # its traffic is not watched: told by the minute, it would look like silence in between
         traffic.tick(float(at_s + WINDOW_S))
         for loss in traffic.losses():
             told.tell(at_s, loss.service, "throughput")
