@@ -27,6 +27,7 @@ DAY_S = 86_400
 WINDOW_S = 10  # of a written objective
 MINUTE_S = 60  # learnt services are told by the minute
 QUIET_S = 600.0  # signals of one service within so long are one
+MOST_UNEVEN = 3.0  # times the usual: a world that is well keeps what is promised in each quarter of an hour
 CLICK_S = 15  # between two requests of one customer
 POOL = 300  # different minutes of durations for each service
 START_S = 1_700_000_000 - 1_700_000_000 % DAY_S
@@ -53,7 +54,7 @@ class Service:
 
     def pass_time(self, at_s: int, step_s: int) -> None:
         if at_s % 900 < step_s:
-            self.uneven = self.rng.lognormvariate(0.0, 0.4)
+            self.uneven = min(MOST_UNEVEN, self.rng.lognormvariate(0.0, 0.4))
         if self.rng.random() < step_s / (2.5 * DAY_S):
             self.deploy_until_s = at_s + 30
 

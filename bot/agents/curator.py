@@ -7,6 +7,7 @@ import re
 from bot.diagnosis.plain import duration, percent, plain
 from bot.journal import DiagnosisRecord, IncidentRecord, OutcomeRecord
 from bot.model import Measurement, OutcomeKind, PostMortem, Remedy, Signal, SignalKind
+from bot.texts.figures import a_minute
 
 _COMMIT = re.compile(r"\b[Cc]ommit [0-9a-f]{7,40}\b")
 _ENDED = {
@@ -53,6 +54,8 @@ def _text(signal: Signal, cause: str, remedy: Remedy | None, outcome: OutcomeRec
 
 
 def _shown(signal: Signal, measured: Measurement) -> str:
+    if signal.kind is SignalKind.THROUGHPUT:
+        return f"{a_minute(measured)} requests"
     if signal.kind is SignalKind.ERRORS:
         return f"{percent(measured.error_ratio)} errors"
     return f"p99 {duration(measured.p99_ms)}" if measured.p99_ms is not None else "no requests"

@@ -63,7 +63,7 @@ class Stream:
         self._requests = self._bad = 0
         elapsed_s = now_s - self._looked_s if self._looked_s is not None else 0.0
         self._looked_s = now_s
-        dispersion = self.usual.dispersion
+        dispersion = max(self.usual.dispersion, self._visits.dispersion)  # of seconds, and of minutes: what is uneven by the hour, too
         self._unusual.update(requests, bad, elapsed_s, self.usual.ratio(self.allowed), dispersion)
         self._over.update(requests, bad, elapsed_s, self.allowed, max(dispersion, self._visits.dispersion_or(VISIT_BAD)))
         if self._burn is not None:

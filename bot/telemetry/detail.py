@@ -54,7 +54,7 @@ class Detail:
         self._promised.add(key)
 
     def learn(self, key: int, durations: Sketch, second: int) -> None:
-        """Of a second's durations: what is far out for this key, as a slowly moving mean. One second in TAIL_EVERY, another for each key."""
+        """Of a second's durations: what is far out for this key, as a slowly moving mean. One second in TAIL_EVERY, by key."""
         if (second + key) % TAIL_EVERY or key in self._promised or durations.count < TAIL_MIN:
             return
         far_ns = round((durations.quantile(TAIL_QUANTILE) or 0.0) * TAIL_FACTOR * 1e6)

@@ -64,6 +64,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def compared(signal: Signal, columns: Sequence[tuple[str, Measurement | None]]) -> str:
     """One row a figure, one column a moment, and the objective last. The broken figure is bold."""
+    if signal.kind is SignalKind.THROUGHPUT:
+        return _traffic(columns)
     o, latency = signal.objective, signal.kind is SignalKind.LATENCY
     p99, failed, slow = [], [], []
     for _, m in columns:
@@ -80,12 +82,30 @@ def compared(signal: Signal, columns: Sequence[tuple[str, Measurement | None]]) 
     return table(["requests", *(name for name, _ in columns), "objective"], rows)
 
 
+def _traffic(columns: Sequence[tuple[str, Measurement | None]]) -> str:
+    rows = [
+        _row("how many", [f"{a_minute(m)}" if m else "–" for _, m in columns], "", bold=True),
+        _row("failed", [f"{percent(m.error_ratio)} ({m.errors} of {m.requests})" if m else "–" for _, m in columns], ""),
+        _row("measured over", [elapsed(m.end_s - m.start_s) if m else "–" for _, m in columns], ""),
+    ]
+    return table(["requests", *(name for name, _ in columns), ""], rows)
+
+
+def a_minute(m: Measurement) -> str:
+    """`about 12 a minute`, `none`."""
+    if not m.requests or m.end_s <= m.start_s:
+        return "none"
+    return f"about {m.requests / (m.end_s - m.start_s) * 60.0:.3g} a minute"
+
+
 def _row(name: str, cells: Sequence[str], objective: str, *, bold: bool = False) -> list[str]:
     return [f"**{cell}**" if bold and cell else cell for cell in (name, *cells, objective)]
 
 
 def chart(evidence: Evidence, signal: Signal) -> str:
     """A Mermaid chart of the broken figure, at most CHART_POINTS points; empty when there are too few to see anything."""
+    if signal.kind is SignalKind.THROUGHPUT:
+        return ""  # the series of the evidence holds requests that came, not those that did not
     o, latency = signal.objective, signal.kind is SignalKind.LATENCY
     points = [(at_s, p99_ms if latency else ratio * 100) for at_s, p99_ms, ratio in evidence.series]
     points = [point for point in points if all(map(math.isfinite, point))]

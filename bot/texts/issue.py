@@ -8,7 +8,7 @@ from bot.model import Evidence, Signal, SignalKind
 from bot.policy.maintenance import active
 from bot.policy.schema import Autonomy, Policies
 from bot.texts.evidence import differences_table, evidence_fold
-from bot.texts.figures import chart, compared, date_time, duration, limit_percent, percent
+from bot.texts.figures import a_minute, chart, compared, date_time, duration, elapsed, limit_percent, percent
 from bot.texts.links import Links
 from bot.texts.safe import code, fold, heading, paragraphs, plain
 from bot.texts.words import affected_words, operation, upstream_words
@@ -29,6 +29,8 @@ COMMANDS_FOLD = fold("Commands, for people with write permission", COMMANDS)
 def issue_title(signal: Signal) -> str:
     o, now = signal.objective, signal.now
     what = heading(f"{o.operation} in {o.service}", 150)
+    if signal.kind is SignalKind.THROUGHPUT:
+        return f"{what} gets {'hardly any' if now.requests else 'no'} requests"
     if signal.kind is SignalKind.LATENCY:
         return f"{what} is slow: p99 {duration(now.p99_ms)}, objective {duration(o.p99_ms)}"
     return f"{what} is failing: {percent(now.error_ratio)} errors, objective {limit_percent(o.error_ratio)}"
@@ -49,15 +51,27 @@ def issue_body(signal: Signal, evidence: Evidence, policies: Policies, links: Li
         _next(policies.autonomy),
         COMMANDS_FOLD,
         evidence_fold(replace(evidence, differences=()), signal.first_bad_s),
-        f"<sub>Opened by SRE-Space from the service's own telemetry. The objective stands in {links.file('policies/slo.yaml')}.</sub>",
+        f"<sub>Opened by SRE-Space from the service's own telemetry. {_whose(signal, links)}</sub>",
     ]
     return paragraphs(parts)
+
+
+def _whose(signal: Signal, links: Links) -> str:
+    page = links.file("policies/slo.yaml")
+    if signal.objective.learnt:
+        return f"Nobody wrote an objective for this operation: what is normal was learnt from its own past. Write one in {page}."
+    return f"The objective stands in {page}."
 
 
 def _what(signal: Signal) -> str:
     o, now = signal.objective, signal.now
     noticed = f"noticed {signal.detected_s - signal.first_bad_s:.1f} s after the first bad request"
     since = f"since {date_time(signal.first_bad_s)}"
+    if signal.kind is SignalKind.THROUGHPUT:
+        came = f"{now.requests} in {elapsed(now.end_s - now.start_s)}"
+        noticed = f"noticed after {elapsed(signal.detected_s - signal.first_bad_s)}"
+        few = "hardly any" if now.requests else "no"
+        return f"{operation(signal)} gets **{few} requests** {since}: {came}; usually {a_minute(signal.before)} ({noticed})."
     if signal.kind is SignalKind.LATENCY:
         figures = f"{now.slow} of the last {now.requests} requests took longer than {duration(o.p99_ms)}"
         return f"{operation(signal)} is **too slow** {since}: {figures} ({noticed})."

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bot.model import Affected, Diagnosis, Evidence, Feature, Measurement, Remedy, Signal, SignalKind
-from bot.texts.figures import duration, limit_percent, percent, table
+from bot.texts.figures import a_minute, duration, limit_percent, percent, table
 from bot.texts.links import Links
 from bot.texts.safe import code, plain
 
@@ -35,10 +35,14 @@ def upstream_words(upstream: Sequence[str], limit: int = 5) -> str:
 
 def figure(signal: Signal, m: Measurement) -> str:
     """The figure that the incident is about."""
+    if signal.kind is SignalKind.THROUGHPUT:
+        return f"{a_minute(m)} requests" if m.requests else "no requests"
     return f"p99 {duration(m.p99_ms)}" if signal.kind is SignalKind.LATENCY else f"{percent(m.error_ratio)} failed"
 
 
 def objective(signal: Signal) -> str:
+    if signal.kind is SignalKind.THROUGHPUT:
+        return f"usually {a_minute(signal.before)}"
     o = signal.objective
     return f"at most {duration(o.p99_ms)}" if signal.kind is SignalKind.LATENCY else f"at most {limit_percent(o.error_ratio)}"
 

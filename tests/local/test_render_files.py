@@ -67,7 +67,7 @@ def test_no_secret_stands_in_the_blueprint() -> None:
 def test_image_is_the_small_one_by_default_and_runs_without_root() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
     stages = re.findall(r"^FROM (\S+) AS (\S+)$", dockerfile, re.MULTILINE)
-    assert [name for _, name in stages] == ["base", "full", "serve"]
+    assert [name for _, name in stages] == ["base", "kernel", "full", "serve"]
     serve = dockerfile[dockerfile.index(" AS serve") :]
     assert "requirements/serve.lock" in serve and "requirements/think.lock" not in serve and "USER 10001" in serve
 

@@ -169,11 +169,11 @@ def month_of_traffic(rng: random.Random, hour: int) -> tuple[list[tuple[float, S
     return sorted(arrivals, key=lambda item: item[0]), start_s
 
 
-def test_twenty_seconds_of_every_hour_of_a_healthy_month_raise_no_signal() -> None:
+def test_twenty_seconds_of_every_hour_of_a_healthy_week_raise_no_signal() -> None:
     scout, heard = new_scout()
     rng = random.Random(42)
     spans = 0
-    for hour in range(30 * 24):
+    for hour in range(7 * 24):
         arrivals, start_s = month_of_traffic(rng, hour)
         for tick in range(1, 32):
             now_s = start_s + tick
@@ -183,7 +183,7 @@ def test_twenty_seconds_of_every_hour_of_a_healthy_month_raise_no_signal() -> No
             assert scout.signals(now_s) == []
     assert all("telemetry arrives" in text for text in heard.texts), "nothing but that it was silent between the hours"
     assert len(heard.texts) < 20
-    assert spans > 50_000
+    assert spans > 10_000
 
 
 def test_requests_that_never_end_stay_a_signal_and_are_not_taken_for_lost_spans() -> None:

@@ -74,7 +74,9 @@ def test_customers_keep_coming_while_the_marketplace_is_away_hangs_or_fails() ->
 def test_generator_ends_cleanly_when_told_to(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "userplane.traffic", "--url", f"http://127.0.0.1:{free_port()}", "--rps", "50", "--seed", "1"]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1.2)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("customers come to http://127.0.0.1:")
+    time.sleep(0.5)
     process.send_signal(number)
-    output, errors = process.communicate(timeout=5)
+    output, errors = process.communicate(timeout=10)
     assert process.returncode == 0 and output.startswith("in all: GET / ") and "unreachable" in output and errors == ""

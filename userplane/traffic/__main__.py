@@ -79,6 +79,7 @@ async def run(url: str, rps: float, patience_s: float, rng: random.Random) -> No
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    print(f"customers come to {url}, {rps:g} visits a second", flush=True)
     counts = await generate(url, rps, patience_s, rng, stop)
     print(f"in all: {line(counts)}", flush=True)
 
