@@ -79,7 +79,8 @@ NEGATIVE: Final = "negative duration"
 START_OFF: Final = "start time is hours off"
 END_OFF: Final = "end time is hours off"
 TOO_MANY: Final = f"more than {limits.SPANS_PER_REQUEST} spans in one request"
-REASONS: Final = (NO_SERVICE, BAD_ID, BAD_PARENT, NEGATIVE, START_OFF, END_OFF, TOO_MANY)
+TOO_LARGE: Final = f"span or resource larger than {limits.LARGEST_SPAN_BYTES // 1024} KiB"
+REASONS: Final = (NO_SERVICE, BAD_ID, BAD_PARENT, NEGATIVE, START_OFF, END_OFF, TOO_MANY, TOO_LARGE)
 
 
 def refusal(raw: RawSpan, service: str, now_s: float) -> str | None:

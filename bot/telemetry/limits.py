@@ -30,6 +30,11 @@ DETAIL_FORCED_PER_S = 100  # failed and slow spans of the traces that are left o
 DETAIL_CALM_S = 10  # seconds of little traffic before more is kept again
 SPAN_BYTES = 250  # of the smallest spans that exporters send: a guess at how many a body holds, before it is read
 RESOURCES_PER_REQUEST = 2_000
+LARGEST_SPAN_BYTES = 256 * 1024  # as it is sent, and of one resource: unfolded it takes up to 35 times as much
+SPAN_PARTS = 500_000  # attributes and events that Python unfolds for one request, groups and spans counted below: a second of work
+PARTS_OF_SPAN = 10  # what reading one costs beside its attributes, in attributes
+PARTS_OF_GROUP = 20  # the same of a resource with its spans
+TAUGHT_RESOURCE_BYTES = 4 * 1024 * 1024  # of all resources that the kernel remembers
 REPEATS_S = 60.0  # a request that comes again within this is an exporter's second try
 REPEATS = 20_000
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from bot.errors import Refused
@@ -20,6 +19,7 @@ from bot.telemetry.attributes import (
     EXCEPTION_KEYS,
     RESOURCE_KEYS,
     SPAN_KEYS,
+    TOO_LARGE,
     TOO_MANY,
     Attributes,
     RawSpan,
@@ -28,13 +28,16 @@ from bot.telemetry.attributes import (
     refusal,
     text,
 )
-from bot.telemetry.extra import extra_of
+from bot.telemetry.extra import Extra, extra_of
 from bot.telemetry.otlp_json import read_json
 from bot.telemetry.span import Span
+from bot.telemetry.wire import Field, Wire
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32  # recognises both headers
+NO_REQUEST = "the body is not an OTLP ExportTraceServiceRequest in protobuf: it is truncated or something else"
+_RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SPANS = 1, 1, 2, 2  # field numbers, opentelemetry/proto/trace/v1/trace.proto
 MEMBERS = 8  # a gzip body may be a concatenation; each further member costs a copy of what is left
 
 
@@ -105,7 +108,7 @@ def decode_traces(body: bytes, content_type: str, now_s: float) -> DecodedTraces
             raise Refused(f"this Content-Type is not supported: send {PROTOBUF} or {JSON}")
 
 
-def _collect(groups: Iterable[tuple[Attributes, Iterator[RawSpan]]], now_s: float) -> DecodedTraces:
+def _collect(groups: Iterable[tuple[Attributes, Iterator[RawSpan | None]]], now_s: float) -> DecodedTraces:
     spans: list[Span] = []
     dropped: Counter[str] = Counter()
     seen = 0
@@ -116,6 +119,8 @@ def _collect(groups: Iterable[tuple[Attributes, Iterator[RawSpan]]], now_s: floa
             seen += 1
             if seen > limits.SPANS_PER_REQUEST:
                 dropped[TOO_MANY] += 1
+            elif raw is None:
+                dropped[TOO_LARGE] += 1
             elif (reason := refusal(raw, service, now_s)) is not None:
                 dropped[reason] += 1
             else:
@@ -123,26 +128,51 @@ def _collect(groups: Iterable[tuple[Attributes, Iterator[RawSpan]]], now_s: floa
     return DecodedTraces(tuple(spans), tuple(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))))
 
 
-def read_protobuf(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]]:
-    """(attributes of the resource, its spans). Raises Refused when the body is something else."""
-    request = ExportTraceServiceRequest()
+def read_protobuf(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan | None]]]:
+    """(attributes of the resource, its spans), None for a span that is too large or whose resource is.
+
+    Unfolds one span at a time, limits.SPAN_PARTS at most. Raises Refused when the body has more, or is something else.
+    """
+    wire = Wire(body, limits.SPAN_PARTS)
     try:
-        request.ParseFromString(body)
+        for group in wire.messages(_RESOURCE_SPANS):
+            raw = b"".join(body[field.begin : field.end] for field in wire.messages(_RESOURCE, group))  # one that comes twice is merged
+            if len(raw) > limits.LARGEST_SPAN_BYTES:
+                yield {}, (None for _ in _span_fields(wire, group))
+                continue
+            resource = Resource.FromString(raw)
+            wire.charge(limits.PARTS_OF_GROUP + len(resource.attributes))
+            further = extra_of(scalars(resource.attributes), ())
+            yield attributes_of(resource.attributes, RESOURCE_KEYS), _spans(wire, body, group, further)
     except DecodeError as problem:
-        raise Refused("the body is not an OTLP ExportTraceServiceRequest in protobuf: it is truncated or something else") from problem
-    for resource_spans in request.resource_spans:
-        yield attributes_of(resource_spans.resource.attributes, RESOURCE_KEYS), _spans(resource_spans)
+        raise Refused(NO_REQUEST) from problem
 
 
-def _spans(resource_spans: ResourceSpans) -> Iterator[RawSpan]:
-    resource = list(scalars(resource_spans.resource.attributes))
-    for scope_spans in resource_spans.scope_spans:
-        for span in scope_spans.spans:
-            yield raw_span(span, resource)
+def _span_fields(wire: Wire, group: Field) -> Iterator[Field]:
+    for scope in wire.messages(_SCOPE_SPANS, group):
+        yield from wire.messages(_SPANS, scope)
 
 
-def raw_span(span: OtlpSpan, resource: Sequence[tuple[str, Scalar]]) -> RawSpan:
-    """`resource`: the attributes of its resource, as `scalars` gives them."""
+def _spans(wire: Wire, body: bytes, group: Field, resource: Extra) -> Iterator[RawSpan | None]:
+    for field in _span_fields(wire, group):
+        if field.end - field.begin > limits.LARGEST_SPAN_BYTES:
+            yield None
+            continue
+        try:
+            span = OtlpSpan.FromString(body[field.begin : field.end])
+        except DecodeError as problem:
+            raise Refused(NO_REQUEST) from problem
+        wire.charge(parts_of(span))
+        yield raw_span(span, resource)
+
+
+def parts_of(span: OtlpSpan) -> int:
+    """How much work it is to read it, in attributes."""
+    return limits.PARTS_OF_SPAN + len(span.attributes) + sum(1 + len(event.attributes) for event in span.events)
+
+
+def raw_span(span: OtlpSpan, resource: Extra) -> RawSpan:
+    """`resource`: what `extra_of` keeps of the attributes of its resource."""
     return RawSpan(
         trace_id=span.trace_id,
         span_id=span.span_id,

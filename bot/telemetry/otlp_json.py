@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from bot.errors import Refused
 from bot.telemetry.attributes import EXCEPTION_KEYS, RESOURCE_KEYS, SPAN_KEYS, Attributes, RawSpan, Scalar
 from bot.telemetry.extra import extra_of
+from bot.telemetry.json_fields import read_object
 
 UINT64 = 1 << 64
 KIND_NAMES = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
@@ -17,11 +17,7 @@ STATUS_NAMES = ("UNSET", "OK", "ERROR")
 
 def read_json(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]]:
     """(resource attributes, its spans) of an ExportTraceServiceRequest in JSON. Raises Refused naming the field that is wrong."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError) as problem:
-        raise Refused(f"the body is not JSON ({type(problem).__name__}): send an OTLP ExportTraceServiceRequest") from problem
-    for resource_spans in _objects(_object(data, "body"), "resourceSpans"):
+    for resource_spans in _objects(read_object(body, "ExportTraceServiceRequest"), "resourceSpans"):
         resource = _object(resource_spans.get("resource") or {}, "resource")
         yield _attributes(resource, RESOURCE_KEYS), _spans(resource_spans, list(_further(resource)))
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from bot.errors import Refused
 from bot.telemetry import limits
-from bot.telemetry.attributes import COMMIT, TOO_MANY, Attributes, RawSpan, refusal, text
+from bot.telemetry.attributes import COMMIT, TOO_LARGE, TOO_MANY, Attributes, RawSpan, refusal, text
 from bot.telemetry.batch import Batch, Catalogue, take
 from bot.telemetry.otlp import JSON, PROTOBUF, read_protobuf
 from bot.telemetry.otlp_json import read_json
@@ -43,7 +43,7 @@ class TraceReader:
         detail.counted(len(body), batch.accepted)
         return batch
 
-    def _collect(self, groups: Iterable[tuple[Attributes, Iterator[RawSpan]]], now_s: float) -> Batch:
+    def _collect(self, groups: Iterable[tuple[Attributes, Iterator[RawSpan | None]]], now_s: float) -> Batch:
         batch = Batch()
         seen = 0
         for resource, raws in groups:
@@ -51,7 +51,10 @@ class TraceReader:
             commit = text(resource, COMMIT, limits.COMMIT_CHARS)
             for raw in raws:
                 seen += 1
-                reason = TOO_MANY if seen > limits.SPANS_PER_REQUEST else refusal(raw, service, now_s)
+                if seen > limits.SPANS_PER_REQUEST or raw is None:
+                    batch.dropped[TOO_LARGE if seen <= limits.SPANS_PER_REQUEST else TOO_MANY] += 1
+                    continue
+                reason = refusal(raw, service, now_s)
                 if reason is not None:
                     batch.dropped[reason] += 1
                     continue

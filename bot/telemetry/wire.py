@@ -17,6 +17,7 @@ from bot.telemetry import limits
 
 M = TypeVar("M", bound=Message)
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+TOO_MANY_PARTS = "the body has too many parts: send smaller batches"
 _LONGEST_VARINT = 10  # bytes
 
 
@@ -36,13 +37,17 @@ class Wire:
         self._body = body
         self._left = fields
 
+    def charge(self, parts: int) -> None:
+        """Counts what was unfolded of a record as if it had been walked."""
+        self._left -= parts
+        if self._left < 0:
+            raise Refused(TOO_MANY_PARTS)
+
     def fields(self, of: Field | None = None) -> Iterator[Field]:
         """The varints and length-delimited fields of the whole body, or of a length-delimited field of it."""
         at, end = (of.begin, of.end) if of else (0, len(self._body))
         while at < end:
-            self._left -= 1
-            if self._left < 0:
-                raise Refused("the body has too many parts: send smaller batches")
+            self.charge(1)
             tag, at = self._varint(at, end)
             kind = tag & 7
             if kind == _VARINT:

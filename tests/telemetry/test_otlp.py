@@ -191,7 +191,8 @@ def test_a_span_that_cannot_be_used_is_dropped_with_its_reason(
 @pytest.mark.parametrize(
     ("body", "content_type", "message"),
     [
-        (b"\x0a\xff\xff\xff\xff\x0f", PROTOBUF, "not an OTLP ExportTraceServiceRequest"),
+        (b"\x0a\xff\xff\xff\xff\x0f", PROTOBUF, "the protobuf body is truncated"),
+        (b"\x0a\x03\x0a\x01\x0a", PROTOBUF, "not an OTLP ExportTraceServiceRequest"),
         (b"{", "application/json", "not JSON"),
         (b"[" * 100_000, "application/json", "not JSON"),
         (b"[]", "application/json", "body: expected an object, found list"),

@@ -9,7 +9,7 @@
 #include "table.h"
 
 enum { OK = 0, ODD = 1, UNKNOWN_RESOURCES = 2 };
-enum { NO_SERVICE, BAD_ID, BAD_PARENT, NEGATIVE, START_OFF, END_OFF, TOO_MANY, REASONS };
+enum { NO_SERVICE, BAD_ID, BAD_PARENT, NEGATIVE, START_OFF, END_OFF, TOO_MANY, TOO_LARGE, REASONS };
 enum { WHOLE_TRACE = 1, FORCED = 2 };
 
 typedef struct { uint32_t ordinal, offset, length; uint16_t note, flags; } pick;
@@ -19,7 +19,7 @@ typedef struct { uint32_t slot, servers; uint64_t first_start, last_start, last_
 typedef struct {
     double start_min_s, start_max_s, end_max_s;
     uint64_t share;
-    uint32_t max_spans, max_notes, max_forced, pad;
+    uint32_t max_spans, max_notes, max_forced, max_span_bytes;
     const uint64_t *slow_ns;
     const uint8_t *watched;
     uint64_t *records;
@@ -29,7 +29,6 @@ typedef struct {
     note *notes;
     uint32_t spans, row_count, pick_count, miss_count, note_count, shed;
     uint32_t dropped[REASONS];
-    uint32_t pad2;
     uint64_t fingerprint;
 } job;
 
@@ -106,8 +105,12 @@ static void take(kernel *k, job *j, view raw, const uint8_t *body, uint32_t serv
     note *about = &j->notes[n];
     memset(&s, 0, sizeof s);
     if (j->spans + j->dropped[NO_SERVICE] + j->dropped[BAD_ID] + j->dropped[BAD_PARENT] + j->dropped[NEGATIVE] + j->dropped[START_OFF] +
-            j->dropped[END_OFF] >= j->max_spans) {
+            j->dropped[END_OFF] + j->dropped[TOO_LARGE] >= j->max_spans) {
         j->dropped[TOO_MANY]++;
+        return;
+    }
+    if (size(raw) > j->max_span_bytes) {
+        j->dropped[TOO_LARGE]++;
         return;
     }
     pick here = {j->spans, (uint32_t)(raw.at - body), size(raw), (uint16_t)n, 0};

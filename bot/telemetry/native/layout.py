@@ -6,9 +6,9 @@ import ctypes
 from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 OK, ODD, UNKNOWN_RESOURCES = 0, 1, 2
-REASONS: Final = 7
+REASONS: Final = 8
 WHOLE_TRACE: Final = 1
 WILDCARD: Final = 0xFFFFFFFF
 SLICE: Final = (c_void_p, c_void_p, c_char_p, c_uint32)  # keys, offsets, cells, number of keys
@@ -50,7 +50,7 @@ class Job(Structure):
         ("max_spans", c_uint32),
         ("max_notes", c_uint32),
         ("max_forced", c_uint32),
-        ("pad", c_uint32),
+        ("max_span_bytes", c_uint32),
         ("slow_ns", c_void_p),
         ("watched", c_void_p),
         ("records", c_void_p),
@@ -65,7 +65,6 @@ class Job(Structure):
         ("note_count", c_uint32),
         ("shed", c_uint32),
         ("dropped", c_uint32 * REASONS),
-        ("pad2", c_uint32),
         ("fingerprint", c_uint64),
     )
 

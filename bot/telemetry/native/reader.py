@@ -10,18 +10,22 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
+from bot.errors import Refused
 from bot.telemetry import limits
-from bot.telemetry.attributes import COMMIT, METHOD, REASONS, RESOURCE_KEYS, Scalar, build_span, refusal, text
+from bot.telemetry.attributes import COMMIT, METHOD, REASONS, RESOURCE_KEYS, build_span, refusal, text
 from bot.telemetry.batch import Batch, Catalogue, Finished, Serving, take
 from bot.telemetry.detail import MAX_KEYS
+from bot.telemetry.extra import Extra, extra_of
 from bot.telemetry.keys import STATUSES, SeriesKey
 from bot.telemetry.native.layout import OK, UNKNOWN_RESOURCES, WHOLE_TRACE, WILDCARD, Job, Note, Pick, Row
-from bot.telemetry.otlp import attributes_of, raw_span, scalars
+from bot.telemetry.otlp import attributes_of, parts_of, raw_span, scalars
 from bot.telemetry.sketch import BOUNDS_MS, BUCKETS
 from bot.telemetry.span import Kind, Span
+from bot.telemetry.wire import TOO_MANY_PARTS
 
 KIND_CODES: dict[Kind, int] = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
 STATUS_CODES = {"ok": 0, "refused": 1, "error": 2}
+OPERATION_BYTES = 2 * limits.NAME_CHARS + 1  # longer ones are read in Python each time
 MAX_SLOTS = 2_048  # resources that the kernel keeps
 
 
@@ -33,10 +37,13 @@ class NativeReader:
         self._catalogue = catalogue
         self._kernel = library.kernel_new(seed & 2**64 - 1, BOUNDS_MS.buffer_info()[0], BUCKETS)
         self._services: dict[str, int] = {}
-        self._slots: list[tuple[str, str, tuple[tuple[str, Scalar], ...]]] = []  # service, commit, attributes of the resource
+        self._slots: list[tuple[str, str, Extra]] = []  # service, commit, what is kept of the resource's attributes
         self._watched = bytearray(MAX_KEYS)
         self._operations: dict[int, tuple[tuple[str, str], bool]] = {}  # of watched keys: the operation, whether it failed
         self._full: set[tuple[str, Kind, str]] = set()
+        self._taught_bytes = 0  # of resources
+        self._crowded = False  # a name found no room in the kernel's table
+        self._parts = 0  # unfolded of the last request
         self.missed = 0  # spans of the last request that Python had to read to know where they count
         self._job = self._new_job()
         for service, operation in catalogue.watched:
@@ -50,7 +57,7 @@ class NativeReader:
         self._records = array("Q", bytes(8 * n))
         self._rows, self._picks, self._misses, self._notes = (Row * n)(), (Pick * n)(), (Pick * n)(), (Note * notes)()
         self._watched_view = (ctypes.c_uint8 * MAX_KEYS).from_buffer(self._watched)
-        job = Job(max_spans=n, max_notes=notes)
+        job = Job(max_spans=n, max_notes=notes, max_span_bytes=limits.LARGEST_SPAN_BYTES)
         job.records = self._records.buffer_info()[0]
         job.slow_ns = self._catalogue.detail.slow_ns.buffer_info()[0]
         job.watched = ctypes.addressof(self._watched_view)
@@ -59,6 +66,9 @@ class NativeReader:
 
     def read(self, body: bytes, now_s: float) -> Batch | None:
         job, detail = self._job, self._catalogue.detail
+        if self._crowded:
+            self._forget()
+        self._parts = 0
         job.start_min_s, job.start_max_s = now_s - limits.CLOCK_BEHIND_S, now_s + limits.CLOCK_AHEAD_S
         job.end_max_s, job.share, job.max_forced = now_s + limits.CLOCK_AHEAD_S, detail.share, max(0, detail.forced_left)
         answer = self._library.kernel_read(self._kernel, ctypes.byref(job), body, len(body))
@@ -94,8 +104,15 @@ class NativeReader:
 
     def _picked(self, body: bytes, pick: Pick) -> tuple[Span, bool]:
         service, commit, resource = self._slots[self._notes[pick.note].slot]
-        message = OtlpSpan.FromString(body[pick.offset : pick.offset + pick.length])
+        message = self._unfold(body, pick)
         return build_span(raw_span(message, resource), service, commit), bool(pick.flags & WHOLE_TRACE)
+
+    def _unfold(self, body: bytes, pick: Pick) -> OtlpSpan:
+        message = OtlpSpan.FromString(body[pick.offset : pick.offset + pick.length])
+        self._parts += parts_of(message)
+        if self._parts > limits.SPAN_PARTS:
+            raise Refused(TOO_MANY_PARTS)
+        return message
 
     def _missed(self, batch: Batch, body: bytes, now_s: float) -> None:
         """Spans that the kernel left: read here, their key taught. What cannot be used leaves no record."""
@@ -103,7 +120,7 @@ class NativeReader:
         refused: list[int] = []
         for pick in self._misses[: self._job.miss_count]:
             service, commit, resource = self._slots[self._notes[pick.note].slot]
-            message = OtlpSpan.FromString(body[pick.offset : pick.offset + pick.length])
+            message = self._unfold(body, pick)
             raw = raw_span(message, resource)
             reason = refusal(raw, service, now_s)
             if reason is not None:
@@ -118,8 +135,11 @@ class NativeReader:
             del batch.records[ordinal]
 
     def _learn_resources(self, body: bytes) -> bool:
+        """False when the kernel cannot read this request: one of its resources is damaged, too large, or finds no room just now."""
         for pick in self._misses[: self._job.miss_count]:
             raw = body[pick.offset : pick.offset + pick.length]
+            if len(raw) > limits.LARGEST_SPAN_BYTES:
+                return False
             try:
                 resource = Resource.FromString(raw)
             except DecodeError:
@@ -127,13 +147,14 @@ class NativeReader:
             attributes = attributes_of(resource.attributes, RESOURCE_KEYS)
             service, commit = text(attributes, ("service.name",)), text(attributes, COMMIT, limits.COMMIT_CHARS)
             number = self._services.setdefault(service, len(self._services) + 1) if service else 0
-            if len(self._slots) >= MAX_SLOTS:
+            self._taught_bytes += len(raw)
+            if len(self._slots) >= MAX_SLOTS or self._taught_bytes > limits.TAUGHT_RESOURCE_BYTES:
                 self._forget()
                 return False
             slot = len(self._slots)
             if not self._library.kernel_learn_resource(self._kernel, raw, len(raw), number, slot):
                 return False
-            self._slots.append((service, commit, tuple(scalars(resource.attributes))))
+            self._slots.append((service, commit, extra_of(scalars(resource.attributes), ())))
         return True
 
     def _forget(self) -> None:
@@ -142,6 +163,7 @@ class NativeReader:
         self._services.clear()
         self._slots.clear()
         self._full.clear()
+        self._taught_bytes, self._crowded = 0, False
 
     def _learn_key(self, message: OtlpSpan, span: Span, index: int) -> None:
         key = self._catalogue.keys[index]
@@ -150,19 +172,26 @@ class NativeReader:
             return
         raw = _operation_bytes(message, span)
         code = KIND_CODES[span.kind], STATUS_CODES[key.status]
-        self._library.kernel_learn_key(self._kernel, self._services[span.service], *code, raw, len(raw), index)
+        self._teach(self._services[span.service], code, raw, index)
+
+    def _teach(self, service: int, code: tuple[int, int], raw: bytes, index: int) -> bool:
+        """False when the table is full (many ways to write the same few names): then all is forgotten, and taught as it comes."""
+        if len(raw) > OPERATION_BYTES:
+            return True  # the kernel leaves them to Python in any case
+        taught = bool(self._library.kernel_learn_key(self._kernel, service, *code, raw, len(raw), index))
+        self._crowded = self._crowded or not taught
+        return taught
 
     def _learn_overflow(self, service: str, key: SeriesKey, index: int) -> None:
         """From now on every name of the service that is not known counts as this. What the table knows is taught first."""
         if (service, key.kind, key.status) in self._full:
             return
-        self._full.add((service, key.kind, key.status))
         code = KIND_CODES[key.kind], STATUS_CODES[key.status]
-        for known in self._catalogue.keys.all():
-            if (known.service, known.kind, known.status) == (service, key.kind, key.status) and not known.overflow:
-                raw = known.operation.encode()
-                own = self._catalogue.keys.index(known)
-                self._library.kernel_learn_key(self._kernel, self._services[service], *code, raw, len(raw), own)
+        alike = (own for own in self._catalogue.keys.all() if (own.service, own.kind, own.status) == (service, key.kind, key.status))
+        for own in alike:
+            if not own.overflow and not self._teach(self._services[service], code, own.operation.encode(), self._catalogue.keys.index(own)):
+                return  # else what is known would count as unknown
+        self._full.add((service, key.kind, key.status))
         self._library.kernel_learn_key(self._kernel, self._services[service], *code, b"", WILDCARD, index)
 
 
