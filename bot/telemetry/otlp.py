@@ -1,11 +1,8 @@
-"""OTLP/HTTP traces to `Span`s: inflate with a limit, decode protobuf or JSON, drop single spans that cannot be used and say why."""
+"""ExportTraceServiceRequests in protobuf to `RawSpan`s, one at a time and within limits."""
 
 from __future__ import annotations
 
-import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -15,117 +12,20 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from bot.errors import Refused
 from bot.telemetry import limits
 from bot.telemetry.attributes import (
-    COMMIT,
     EXCEPTION_KEYS,
     RESOURCE_KEYS,
     SPAN_KEYS,
-    TOO_LARGE,
-    TOO_MANY,
     Attributes,
     RawSpan,
     Scalar,
-    build_span,
-    refusal,
-    text,
 )
 from bot.telemetry.extra import Extra, extra_of
-from bot.telemetry.otlp_json import read_json
-from bot.telemetry.span import Span
 from bot.telemetry.wire import Field, Wire
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
-GZIP_OR_ZLIB = zlib.MAX_WBITS | 32  # recognises both headers
 NO_REQUEST = "the body is not an OTLP ExportTraceServiceRequest in protobuf: it is truncated or something else"
 _RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SPANS = 1, 1, 2, 2  # field numbers, opentelemetry/proto/trace/v1/trace.proto
-MEMBERS = 8  # a gzip body may be a concatenation; each further member costs a copy of what is left
-
-
-@dataclass(frozen=True)
-class DecodedTraces:
-    """The usable spans of one request, and how many were dropped for which reason (OTLP's partial success)."""
-
-    spans: tuple[Span, ...]
-    dropped: tuple[tuple[str, int], ...] = ()  # most frequent reason first
-
-    @property
-    def rejected(self) -> int:
-        return sum(count for _, count in self.dropped)
-
-    @property
-    def reason(self) -> str:
-        """One sentence part for people, "" when nothing was dropped."""
-        return "; ".join(f"{count} × {reason}" for reason, count in self.dropped)
-
-
-def inflate(body: bytes, encoding: str, limit_bytes: int) -> bytes:
-    """`body` without its Content-Encoding (gzip, deflate, identity or ""). Raises Refused when it is unknown, damaged or too large."""
-    match encoding.strip().lower():
-        case "" | "identity":
-            if len(body) > limit_bytes:
-                raise Refused(f"the body has more than {limit_bytes} bytes: send smaller batches")
-            return body
-        case "gzip" | "deflate":
-            return _decompress(body, limit_bytes)
-        case _:
-            raise Refused("this Content-Encoding is not supported: send gzip, deflate or identity")
-
-
-def _decompress(body: bytes, limit_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    size, rest = 0, body
-    for _ in range(MEMBERS):
-        if not rest:
-            return b"".join(parts)
-        stream = zlib.decompressobj(GZIP_OR_ZLIB)
-        try:
-            part = stream.decompress(rest, limit_bytes - size + 1)
-        except zlib.error as problem:
-            raise Refused("the body is not what its Content-Encoding says: it is damaged or not compressed") from problem
-        size += len(part)
-        if size > limit_bytes:
-            raise Refused(f"the body inflates to more than {limit_bytes} bytes: send smaller batches")
-        if not stream.eof:
-            raise Refused("the compressed body ends too early")
-        parts.append(part)
-        rest = stream.unused_data
-    if rest:
-        raise Refused(f"the compressed body has more than {MEMBERS} members: send it as one")
-    return b"".join(parts)
-
-
-def decode_traces(body: bytes, content_type: str, now_s: float) -> DecodedTraces:
-    """The spans of an ExportTraceServiceRequest. `content_type` application/x-protobuf or application/json, parameters ignored.
-
-    Raises Refused when the body as a whole cannot be read; single unusable spans are dropped and counted.
-    """
-    match content_type.partition(";")[0].strip().lower():
-        case "application/x-protobuf":
-            return _collect(read_protobuf(body), now_s)
-        case "application/json":
-            return _collect(read_json(body), now_s)
-        case _:
-            raise Refused(f"this Content-Type is not supported: send {PROTOBUF} or {JSON}")
-
-
-def _collect(groups: Iterable[tuple[Attributes, Iterator[RawSpan | None]]], now_s: float) -> DecodedTraces:
-    spans: list[Span] = []
-    dropped: Counter[str] = Counter()
-    seen = 0
-    for resource, raws in groups:
-        service = text(resource, ("service.name",))
-        commit = text(resource, COMMIT, limits.COMMIT_CHARS)
-        for raw in raws:
-            seen += 1
-            if seen > limits.SPANS_PER_REQUEST:
-                dropped[TOO_MANY] += 1
-            elif raw is None:
-                dropped[TOO_LARGE] += 1
-            elif (reason := refusal(raw, service, now_s)) is not None:
-                dropped[reason] += 1
-            else:
-                spans.append(build_span(raw, service, commit))
-    return DecodedTraces(tuple(spans), tuple(sorted(dropped.items(), key=lambda item: (-item[1], item[0]))))
 
 
 def read_protobuf(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan | None]]]:

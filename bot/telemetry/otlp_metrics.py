@@ -20,6 +20,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from bot.telemetry import limits
 from bot.telemetry.any_value import from_protobuf, protobuf_attributes
 from bot.telemetry.attributes import Scalar
+from bot.telemetry.buckets import Buckets
 from bot.telemetry.decoded import Decoded, Tally, is_json
 from bot.telemetry.metric_point import MetricPoint, Pairs
 from bot.telemetry.metric_series import MetricSeries
@@ -133,21 +134,15 @@ def _number(point: NumberDataPoint) -> RawPoint:
 
 
 def _explicit(point: HistogramDataPoint) -> RawPoint:
-    buckets = bounded_buckets(point.bucket_counts, point.explicit_bounds)
-    return RawPoint(
-        start_ns=point.start_time_unix_nano,
-        time_ns=point.time_unix_nano,
-        flags=point.flags,
-        attributes=_attributes(point),
-        count=point.count,
-        sum=point.sum,
-        buckets=buckets,
-        too_many_buckets=buckets is None,
-    )
+    return _histogram(point, bounded_buckets(point.bucket_counts, point.explicit_bounds))
 
 
 def _exponential(point: ExponentialHistogramDataPoint) -> RawPoint:
     buckets = bounded_exponential(point.positive.bucket_counts, point.scale, point.positive.offset, point.zero_count)
+    return _histogram(point, buckets)
+
+
+def _histogram(point: HistogramDataPoint | ExponentialHistogramDataPoint, buckets: Buckets | None) -> RawPoint:
     return RawPoint(
         start_ns=point.start_time_unix_nano,
         time_ns=point.time_unix_nano,

@@ -107,6 +107,14 @@ def test_there_is_no_before_then_the_answer_is_inconclusive() -> None:
     assert (diagnosis.verdict, diagnosis.confidence, diagnosis.suspects) == ("inconclusive", 0.0, ())
 
 
+def test_requests_that_do_not_come_are_explained_by_no_call() -> None:
+    """Though a call got slower meanwhile: the few requests that came cannot say why the others did not."""
+    case = hang_case()
+    record = cases.incident(SignalKind.THROUGHPUT, case.evidence, cases.measured(300), cases.measured(6100, requests=3))
+    diagnosis = diagnose(replace(case, incident=record))
+    assert (diagnosis.verdict, diagnosis.confidence, diagnosis.remedy) == ("inconclusive", 0.0, None)
+
+
 def test_nothing_that_is_seen_got_worse_then_there_is_no_culprit() -> None:
     calm = tuple(replace(e, now_p99_ms=e.before_p99_ms, now_p50_ms=e.before_p50_ms) for e in hang_evidence().edges)
     assert diagnose(hang_case(replace(hang_evidence(), edges=calm))).verdict == "no-culprit"

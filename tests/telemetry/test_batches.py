@@ -10,8 +10,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from bot.model import Event, Health
 from bot.telemetry import limits
-from bot.telemetry.otlp import PROTOBUF, decode_traces
+from bot.telemetry.otlp import PROTOBUF
 from bot.telemetry.reader import TraceReader
+from tests.telemetry.decoding import decode_traces
 from tests.telemetry.world import BUY, FRONT, T0, new_scout
 
 SECONDS = 40

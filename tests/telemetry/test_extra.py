@@ -12,8 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from bot.telemetry import limits
 from bot.telemetry.extra import Extras, extra_of, wanted
-from bot.telemetry.otlp import JSON, PROTOBUF, decode_traces
+from bot.telemetry.otlp import JSON, PROTOBUF
 from bot.telemetry.store import SpanStore
+from tests.telemetry.decoding import decode_traces
 from tests.telemetry.world import T0, root_spans
 
 

@@ -64,6 +64,27 @@ def test_what_cannot_be_taken_is_refused_with_a_reason_and_nothing_is_handed_on(
     assert world.spans.bodies == []
 
 
+def test_gzip_is_inflated_however_many_members_within_reason() -> None:
+    body = b"spans " * 100
+    assert inflate(gzip.compress(body, mtime=0), 1_000) == body
+    assert inflate(gzip.compress(body, mtime=0) + gzip.compress(b"more", mtime=0), 1_000) == body + b"more"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (gzip.compress(b"\0" * 50_000_000, mtime=0), "inflates to more than 1000000 bytes"),
+        (gzip.compress(b"\0" * 600_000, mtime=0) * 2, "inflates to more than 1000000 bytes"),
+        (gzip.compress(b"", mtime=0) * 1_000, "more than 8 members"),
+        (gzip.compress(b"spans" * 1_000, mtime=0)[:-9], "cut off"),
+        (b"spans that nobody compressed", "not valid gzip"),
+    ],
+)
+def test_bombs_and_damaged_bodies_are_refused(body: bytes, message: str) -> None:
+    with pytest.raises(Declined, match=message):
+        inflate(body, 1_000_000)
+
+
 def test_a_bomb_takes_no_more_memory_than_its_limit_allows() -> None:
     bomb = gzip.compress(b"\0" * (64 << 20), mtime=0)
     tracemalloc.start()
