@@ -10,6 +10,7 @@ import hmac
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -24,7 +25,7 @@ from bot.errors import Refused, Retry
 from bot.setting_values import is_loopback
 from bot.web.answers import Declined
 from bot.web.body import inflate
-from bot.web.ingest import MAX_BODY_BYTES, MAX_INFLATED_BYTES, PROTOBUF
+from bot.web.ingest import BUSY_RETRY_S, MAX_BODY_BYTES, MAX_INFLATED_BYTES, PROTOBUF
 from bot.web.parts import Sink, WebParts
 
 SERVICES: Final = {
@@ -32,7 +33,8 @@ SERVICES: Final = {
     "opentelemetry.proto.collector.metrics.v1.MetricsService": "/v1/metrics",
     "opentelemetry.proto.collector.logs.v1.LogsService": "/v1/logs",
 }
-CONCURRENT: Final = 16  # each holds a message of at most MAX_BODY_BYTES
+CONCURRENT: Final = 16  # each holds a message of at most MAX_BODY_BYTES; who comes beyond them is asked to come again
+BACKSTOP: Final = 8 * CONCURRENT  # grpcio refuses what comes beyond this by itself, and does not say when to come again
 GZIP: Final = b"\x1f\x8b"  # no protobuf message begins so: it would be a field of a wire type that does not exist
 IDENTITY_AND_GZIP: Final = 0b101  # grpc_compression_algorithm: bit 0 identity, 1 deflate, 2 gzip
 OPTIONS: Final = (
@@ -48,14 +50,22 @@ STATUS: Final = {
 }
 
 Context = Any  # grpc.aio.ServicerContext: grpcio has no types
-Export = Callable[[bytes, Context], Awaitable[bytes]]
+Export = Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]
+
+
+@dataclass(slots=True)
+class Room:
+    """Calls that are inside, of all signals together."""
+
+    taken: int = 0
 
 
 @asynccontextmanager
 async def serving_grpc(parts: WebParts, host: str, port: int, grace_s: float = 1.0) -> AsyncIterator[int]:
     """The server, as long as the context lasts; yields its port (`port` 0: any free one). Raises Refused when it cannot be had."""
-    server = aio.server(options=OPTIONS, maximum_concurrent_rpcs=CONCURRENT)
-    server.add_generic_rpc_handlers([_service(name, path, parts) for name, path in SERVICES.items() if path in parts.sinks])
+    server = aio.server(options=OPTIONS, maximum_concurrent_rpcs=BACKSTOP)
+    room = Room()
+    server.add_generic_rpc_handlers([_service(name, path, parts, room) for name, path in SERVICES.items() if path in parts.sinks])
     try:
         bound = server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except RuntimeError as problem:
@@ -67,12 +77,13 @@ async def serving_grpc(parts: WebParts, host: str, port: int, grace_s: float = 1
         await server.stop(grace_s)
 
 
-def _service(name: str, path: str, parts: WebParts) -> object:
-    export = _export(path, parts.sinks[path], parts)
-    return grpc.method_handlers_generic_handler(name, {"Export": grpc.unary_unary_rpc_method_handler(export)})
+def _service(name: str, path: str, parts: WebParts, room: Room) -> object:
+    """As a stream of requests, which is the same on the wire: so a call is asked to come again before its message is read."""
+    export = _export(path, parts.sinks[path], parts, room)
+    return grpc.method_handlers_generic_handler(name, {"Export": grpc.stream_unary_rpc_method_handler(export)})
 
 
-def _export(path: str, sink: Sink, parts: WebParts) -> Export:
+def _export(path: str, sink: Sink, parts: WebParts, room: Room) -> Export:
     token = parts.settings.ingest_token.encode()
 
     async def fail(context: Context, code: grpc.StatusCode, message: str, retry: Retry | None = None) -> NoReturn:
@@ -80,9 +91,22 @@ def _export(path: str, sink: Sink, parts: WebParts) -> Export:
         await context.abort(code, message, _retry_details(code, message, retry) if retry else ())
         raise AssertionError("abort raises")
 
-    async def export(message: bytes, context: Context) -> bytes:
+    async def export(messages: AsyncIterator[bytes], context: Context) -> bytes:
+        if room.taken >= CONCURRENT:
+            busy = Retry("too much is arriving at the same time: send it again later", after_s=BUSY_RETRY_S)
+            await fail(context, grpc.StatusCode.RESOURCE_EXHAUSTED, str(busy), busy)
+        room.taken += 1
+        try:
+            return await take(messages, context)
+        finally:
+            room.taken -= 1
+
+    async def take(messages: AsyncIterator[bytes], context: Context) -> bytes:
         try:
             _authorize(token, context)
+            message = await anext(messages, None)
+            if message is None:  # grpcio ends such a call itself, with the same status; here it is counted
+                raise Declined(413, f"the message is larger than max {MAX_BODY_BYTES} bytes, or did not arrive", "send less at once")
             body = inflate(message, MAX_INFLATED_BYTES) if message.startswith(GZIP) else message
             _, rejected, reason = sink.accept(body, PROTOBUF)
         except Declined as declined:

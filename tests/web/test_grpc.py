@@ -6,6 +6,8 @@ import gzip
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,7 +24,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 
 from bot.errors import Refused
 from bot.settings import Settings
-from bot.web.grpc import is_near
+from bot.web.grpc import CONCURRENT, is_near
 from bot.web.ingest import MAX_BODY_BYTES, MAX_INFLATED_BYTES
 from tests.docs.pages import ROOT
 from tests.telemetry.metrics_world import export, gauge, number
@@ -70,7 +72,7 @@ def test_refusals_have_their_status_and_are_counted() -> None:
     assert counted == {
         "grpc /v1/metrics UNAUTHENTICATED": 2,
         "grpc /v1/metrics INVALID_ARGUMENT": 2,
-        "grpc /v1/metrics RESOURCE_EXHAUSTED": 1,
+        "grpc /v1/metrics RESOURCE_EXHAUSTED": 2,
     }
 
 
@@ -102,6 +104,35 @@ def test_a_full_store_asks_to_come_again_and_when() -> None:
     info = RetryInfo()
     assert status.details[0].Unpack(info) and info.retry_delay == Duration(seconds=7)
     assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED, "a signal without a sink"
+
+
+def test_the_seventeenth_call_is_asked_to_come_again_and_told_when() -> None:
+    door, go = FrontDoor(), threading.Event()
+
+    def waiting() -> Iterator[bytes]:
+        go.wait(10)
+        yield b""
+
+    with door.open_grpc() as target, grpc.insecure_channel(target) as channel:
+        calls = [channel.stream_unary(METRICS).future(waiting()) for _ in range(CONCURRENT)]
+        send = channel.unary_unary(METRICS)
+        refused = until_refused(send)
+        assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "google.rpc.retryinfo-bin" in dict(refused.trailing_metadata())
+        go.set()
+        assert [call.result() for call in calls] == [b""] * CONCURRENT
+        assert send(b"") == b"", "there is room again"
+    assert door.plane.counters.get("requests_refused", "grpc /v1/metrics RESOURCE_EXHAUSTED") == 1
+
+
+def until_refused(send: Any) -> Any:
+    """The calls before it may still be on their way."""
+    deadline_s = time.monotonic() + 5.0
+    while time.monotonic() < deadline_s:
+        try:
+            send(b"")
+        except grpc.RpcError as refused:
+            return refused
+    raise AssertionError("nobody was refused")
 
 
 def test_grpc_stays_out_of_a_process_that_does_not_serve_it() -> None:
