@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.detection.group import Group, Symptom, groups
+from bot.evidence import Affected
 from bot.journal import IncidentRecord
-from bot.model import Affected, Signal
+from bot.model import Signal
 from bot.policy.maintenance import active
 from bot.policy.schema import Policies
 from bot.ports import Telemetry

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.model import Evidence, Health, Measurement, ServiceCall, Signal
+from bot.evidence import Evidence, ServiceCall
+from bot.model import Health, Measurement, Signal
 
 
 class NoTelemetry:

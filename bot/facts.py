@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.evidence import Affected
 from bot.forge import Issue, Pull, WorkflowRun
 from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, EscalationRecord, IncidentRecord, OutcomeRecord, VerdictRecord
-from bot.model import Affected, Health, Measurement, OutcomeKind, PostMortem, Signal
+from bot.model import Health, Measurement, OutcomeKind, PostMortem, Signal
 
 
 @dataclass(frozen=True)

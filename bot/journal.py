@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.model import Diagnosis, Evidence, Measurement, OutcomeKind, PostMortem, Signal, Verdict
+from bot.evidence import Evidence
+from bot.model import Diagnosis, Measurement, OutcomeKind, PostMortem, Signal, Verdict
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,10 @@ from bot.decide import (
 from bot.diagnosis.case import gather, tried_suspects
 from bot.ensure import ensure_comment, ensure_issue, ensure_sticky
 from bot.errors import Conflict, Missing
+from bot.evidence import Evidence
 from bot.facts import Attempt, Facts
 from bot.journal import AttemptRecord, DiagnosisRecord, EscalationRecord, IncidentRecord, NoticeRecord, OutcomeRecord, Record, VerdictRecord
-from bot.model import Event, Evidence, Health, OutcomeKind, Phase, Verdict
+from bot.model import Event, Health, OutcomeKind, Phase, Verdict
 from bot.names import (
     CLOSING_NOTICE,
     CURATOR_WORKFLOW,

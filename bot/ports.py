@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from bot.evidence import Evidence, ServiceCall
 from bot.forge import Account, ChangedFile, CheckRun, Comment, Commit, Comparison, Issue, Pull, Reaction, WorkflowRun
-from bot.model import Deploy, Event, Evidence, Health, Measurement, Opinion, PostMortem, ServiceCall, Signal
+from bot.model import Deploy, Event, Health, Measurement, Opinion, PostMortem, Signal
 
 if TYPE_CHECKING:
     from bot.diagnosis.case import Case

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from bot.belonging import belonging
 from bot.blind import NoTelemetry
 from bot.detection.group import SPREAD_S
+from bot.evidence import Affected, Evidence, ServiceCall
 from bot.journal import IncidentRecord
-from bot.model import Affected, Evidence, Measurement, ServiceCall, Signal, SignalKind
+from bot.model import Measurement, Signal, SignalKind
 from bot.policy.schema import Policies
 from tests.policy.texts import load
 from tests.telemetry.world import T0, objective

@@ -25,6 +25,7 @@ from bot.blind import NoTelemetry
 from bot.codec import from_json, to_json
 from bot.ensure import ensure_comment, ensure_issue, ensure_pull, ensure_sticky, incident_of, incidents, read_entries
 from bot.errors import Refused
+from bot.evidence import Evidence
 from bot.forge import Comment, Issue
 from bot.journal import (
     AttemptRecord,
@@ -38,7 +39,7 @@ from bot.journal import (
     VerdictRecord,
 )
 from bot.local.memory import MemoryForge, make_memory_forge
-from bot.model import Decision, Evidence, OutcomeKind, Remedy, Verdict
+from bot.model import Decision, OutcomeKind, Remedy, Verdict
 from bot.observe import Eyes, observe
 from bot.policy.testing import good_case
 from bot.record import KINDS, Keyring, identity

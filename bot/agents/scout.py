@@ -8,7 +8,8 @@ from functools import partial
 
 from bot.agents.scout_notices import Notices
 from bot.agents.scout_words import broken_text, ended_text
-from bot.model import Event, Evidence, Health, Measurement, Phase, ServiceCall, Signal
+from bot.evidence import Evidence, ServiceCall
+from bot.model import Event, Health, Measurement, Phase, Signal
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.signature import fingerprint

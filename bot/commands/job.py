@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 
 from bot.ensure import Entry, incident_of, read_entries
 from bot.errors import Refused
+from bot.evidence import Evidence
 from bot.forge import Issue
 from bot.journal import AttemptRecord, IncidentRecord
-from bot.model import Event, Evidence
+from bot.model import Event
 from bot.policy.schema import Policies
 from bot.settings import Settings
 from bot.web.remote import RemoteSink

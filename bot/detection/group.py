@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.model import ServiceCall
+from bot.evidence import ServiceCall
 
 SPREAD_S: Final = 600.0  # time-outs, retries and full queues carry trouble along within minutes; what begins later is something new
 UPSTREAM: Final = 5  # suspects named

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.errors import Missing, Refused
+from bot.evidence import DeployMark, ErrorGroup, Evidence
 from bot.forge import Commit
 from bot.journal import DiagnosisRecord, IncidentRecord, OutcomeRecord, Record
-from bot.model import DeployMark, ErrorGroup, Evidence, OutcomeKind, PostMortem, Suspect
+from bot.model import OutcomeKind, PostMortem, Suspect
 from bot.policy.paths import services_of
 from bot.policy.schema import Policies
 from bot.ports import ForgeReader

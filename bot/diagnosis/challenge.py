@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
 from bot.diagnosis.edges import operation_excess, shift
-from bot.model import Claim, EdgeStat, ErrorGroup, Evidence, Histogram, SignalKind
+from bot.evidence import EdgeStat, ErrorGroup, Evidence, Histogram
+from bot.model import Claim, SignalKind
 
 TOLERANCE = 0.06  # of a figure: people and models round
 EXACT = 1e-6  # for floating point

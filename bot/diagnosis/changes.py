@@ -14,7 +14,8 @@ from bot.diagnosis.candidate import Candidate, Measure, clip
 from bot.diagnosis.case import CLOCK_SLACK_S, LOOK_BACK_S, Case, Change, is_new
 from bot.diagnosis.patch import changed_lines, moved
 from bot.diagnosis.plain import clock, percent, plain, short
-from bot.model import Claim, DeployMark, ErrorGroup, SignalKind, Suspect
+from bot.evidence import DeployMark, ErrorGroup
+from bot.model import Claim, SignalKind, Suspect
 from bot.signature import code_location, split_frame
 
 SOON_S = 120.0  # errors that begin this soon after a deploy: full marks

@@ -13,7 +13,8 @@ from bot.diagnosis.candidate import Candidate, Measure, clip, evidence_order
 from bot.diagnosis.case import Case, is_new
 from bot.diagnosis.plain import duration, percent, plain
 from bot.diagnosis.silence import lacks_call, lively, silence
-from bot.model import Claim, EdgeStat, SignalKind, Suspect, TraceView
+from bot.evidence import EdgeStat, TraceView
+from bot.model import Claim, SignalKind, Suspect
 
 CLEARLY_SLOWER = 8.0  # times as long: full marks; the scale is logarithmic
 CLEARLY_FAILING = 0.2  # more of the calls fail than before: full marks

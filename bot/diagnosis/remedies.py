@@ -14,7 +14,8 @@ from bot.diagnosis.manifest_edit import dotted, lookup, parse, scalar, set_scala
 from bot.diagnosis.plain import short, subject
 from bot.diagnosis.revert import revert
 from bot.errors import Refused
-from bot.model import EdgeStat, FileChange, Proposal, Remedy, Suspect
+from bot.evidence import EdgeStat
+from bot.model import FileChange, Proposal, Remedy, Suspect
 from bot.policy.paths import services_of
 from bot.policy.schema import Policies
 from bot.ports import ForgeReader

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from bot.diagnosis.candidate import clip
 from bot.diagnosis.case import Case
-from bot.model import EdgeStat, SignalKind, TraceView
+from bot.evidence import EdgeStat, TraceView
+from bot.model import SignalKind
 
 SEEN_CALLS = 3  # of a sibling, and expected of the silent one; fewer prove nothing
 CLEARLY_SILENT = 0.5  # share of the expected calls that is missing; less is traffic's own variation

@@ -11,22 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bot.errors import Refused
+from bot.evidence import Evidence
 from bot.forge import ChangedFile, Issue, Pull
 from bot.journal import CommandRecord, DiagnosisRecord, IncidentRecord
-from bot.model import (
-    Decision,
-    Diagnosis,
-    Evidence,
-    FileChange,
-    Measurement,
-    Objective,
-    Proposal,
-    Reason,
-    Remedy,
-    Signal,
-    SignalKind,
-    Verdict,
-)
+from bot.model import Decision, Diagnosis, FileChange, Measurement, Objective, Proposal, Reason, Remedy, Signal, SignalKind, Verdict
 from bot.names import FixBranch, parse_branch
 from bot.policy.case import GateCase
 from bot.policy.evaluate import judge

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from bot.model import ServiceCall
+from bot.evidence import ServiceCall
 from bot.telemetry import limits
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
-from bot.model import ConfigChange
+from bot.evidence import ConfigChange
 from bot.telemetry import limits
 from bot.telemetry.redact import redact
 from bot.telemetry.store import SpanStore

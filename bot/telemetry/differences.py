@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bot.model import Difference
+from bot.evidence import Difference
 from bot.telemetry import limits
 from bot.telemetry.redact import redact
 from bot.telemetry.store import Trace

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from bot.model import EdgeStat
+from bot.evidence import EdgeStat
 from bot.telemetry import limits
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace

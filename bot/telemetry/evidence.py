@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.codec import to_json
-from bot.model import DeployMark, Evidence, LogGroup, Signal, SignalKind, TraceView
+from bot.evidence import DeployMark, Evidence, LogGroup, TraceView
+from bot.model import Signal, SignalKind
 from bot.policy.schema import ServiceSpec
 from bot.telemetry import limits
 from bot.telemetry.attributes import clean

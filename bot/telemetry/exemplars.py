@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bot.model import SpanView, TraceView
+from bot.evidence import SpanView, TraceView
 from bot.telemetry import limits
 from bot.telemetry.entries import Key, key
 from bot.telemetry.peers import Peers

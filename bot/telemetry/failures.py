@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.model import ErrorGroup
+from bot.evidence import ErrorGroup
 from bot.telemetry import limits
 from bot.telemetry.frames import frames
 from bot.telemetry.redact import commit_id

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Final, Protocol
 
-from bot.model import Histogram
+from bot.evidence import Histogram
 from bot.telemetry.windows import quantile
 
 MAX_EDGES: Final = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
-from bot.model import LogGroup
+from bot.evidence import LogGroup
 from bot.telemetry import limits
 from bot.telemetry.log_line import Severity
 from bot.telemetry.logs import TemplateChange

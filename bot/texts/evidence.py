@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model import ConfigChange, DeployMark, EdgeStat, ErrorGroup, Evidence, Histogram, LogGroup, SpanView, TraceView
+from bot.evidence import ConfigChange, DeployMark, EdgeStat, ErrorGroup, Evidence, Histogram, LogGroup, SpanView, TraceView
 from bot.texts.figures import count, date_time, duration, percent, same_day, table
 from bot.texts.safe import code, cut, fence, fold, one_line, paragraphs
 

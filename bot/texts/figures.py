@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.model import Evidence, Measurement, Signal, SignalKind
+from bot.evidence import Evidence
+from bot.model import Measurement, Signal, SignalKind
 
 CHART_POINTS = 24
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.model import Evidence, Signal, SignalKind
+from bot.evidence import Evidence
+from bot.model import Signal, SignalKind
 from bot.policy.maintenance import active
 from bot.policy.schema import Autonomy, Policies
 from bot.texts.evidence import differences_table, evidence_fold

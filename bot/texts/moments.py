@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bot.evidence import Evidence
 from bot.facts import Facts
 from bot.forge import WorkflowRun
 from bot.journal import AttemptRecord, DiagnosisRecord, OutcomeRecord, VerdictRecord
-from bot.model import Evidence, OutcomeKind
+from bot.model import OutcomeKind
 from bot.policy.render import as_markdown
 from bot.policy.schema import Autonomy, Policies
 from bot.texts.evidence import evidence_fold

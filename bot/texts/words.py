@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bot.model import Affected, Diagnosis, Evidence, Feature, Measurement, Remedy, Signal, SignalKind
+from bot.evidence import Affected, Evidence
+from bot.model import Diagnosis, Feature, Measurement, Remedy, Signal, SignalKind
 from bot.texts.figures import a_minute, duration, limit_percent, percent, table
 from bot.texts.links import Links
 from bot.texts.safe import code, plain

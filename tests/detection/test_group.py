@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.detection.group import SPREAD_S, Calls, Symptom, groups
-from bot.model import ServiceCall
+from bot.evidence import ServiceCall
 
 T0 = 1_700_000_000.0
 

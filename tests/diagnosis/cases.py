@@ -8,23 +8,10 @@ from pathlib import Path
 
 from bot.diagnosis.case import Case, Change
 from bot.errors import Missing
+from bot.evidence import DeployMark, EdgeStat, ErrorGroup, Evidence, SpanView, TraceView
 from bot.forge import Account, ChangedFile, CheckRun, Comment, Commit, Comparison, Issue, Pull, Reaction, WorkflowRun
 from bot.journal import IncidentRecord
-from bot.model import (
-    DeployMark,
-    EdgeStat,
-    ErrorGroup,
-    Evidence,
-    Measurement,
-    Objective,
-    OutcomeKind,
-    PostMortem,
-    Remedy,
-    Signal,
-    SignalKind,
-    SpanView,
-    TraceView,
-)
+from bot.model import Measurement, Objective, OutcomeKind, PostMortem, Remedy, Signal, SignalKind
 from bot.policy.load import load_directory
 from bot.policy.schema import Policies, ServiceSpec
 from bot.signature import fingerprint

@@ -8,7 +8,8 @@ import pytest
 
 from bot.diagnosis.challenge import challenge
 from bot.diagnosis.localise import localise
-from bot.model import Claim, ConfigChange, Difference, Histogram, LogGroup
+from bot.evidence import ConfigChange, Difference, Histogram, LogGroup
+from bot.model import Claim
 from tests.diagnosis.cases import FIRST_BAD_S, SAME_FILE, bad_case, bad_evidence, error_group, hang_case
 
 TRUE = [

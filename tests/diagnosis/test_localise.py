@@ -12,8 +12,9 @@ from bot.diagnosis.challenge import challenge
 from bot.diagnosis.conclude import conclude
 from bot.diagnosis.localise import localise
 from bot.diagnosis.reasoner import EvidenceReasoner
+from bot.evidence import DeployMark, ErrorGroup, Evidence, TraceView
 from bot.forge import ChangedFile
-from bot.model import DeployMark, Diagnosis, ErrorGroup, Evidence, SignalKind, TraceView
+from bot.model import Diagnosis, SignalKind
 from tests.diagnosis import cases
 from tests.diagnosis.cases import (
     BAD,

@@ -15,7 +15,8 @@ import pytest
 from bot.adapters.openai import OpenAIReasoner
 from bot.diagnosis.case import Case, Change
 from bot.errors import Refused, Retry
-from bot.model import Evidence, Opinion
+from bot.evidence import Evidence
+from bot.model import Opinion
 from tests.diagnosis import cases
 from tests.diagnosis.cases import bad_case
 

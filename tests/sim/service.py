@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bot.agents.verifier import is_bad
+from bot.evidence import EdgeStat, Evidence, ServiceCall, SpanView, TraceView
 from bot.local.memory import Hub
-from bot.model import EdgeStat, Evidence, Health, Measurement, Objective, ServiceCall, Signal, SignalKind, SpanView, TraceView
+from bot.model import Health, Measurement, Objective, Signal, SignalKind
 from tests.sim.repository import has_bug, is_bounded
 
 RATE_PER_S = 5.0

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from bot.model import ServiceCall
+from bot.evidence import ServiceCall
 from bot.telemetry.calls import FRESH_S, CallMap, Tally, service_calls
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.codec import from_json, to_json
-from bot.model import Evidence
+from bot.evidence import Evidence
 from bot.telemetry.changes import ROLLOUT_S, changes
 from bot.telemetry.evidence import shown, shown_message
 from bot.telemetry.histogram import MAX_EDGES, Exact, histogram

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from bot.agents.scout import Scout
-from bot.model import Difference, Evidence
+from bot.evidence import Difference, Evidence
 from bot.telemetry import limits
 from bot.telemetry.differences import differences, fisher, lower_bound
 from bot.telemetry.evidence import shown

@@ -11,7 +11,8 @@ import pytest
 
 from bot.agents.scout import Scout
 from bot.codec import from_json, to_json
-from bot.model import Evidence, Signal
+from bot.evidence import Evidence
+from bot.model import Signal
 from bot.policy.schema import ServiceSpec
 from bot.telemetry import limits
 from bot.telemetry.evidence import bounded, size

@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable
 
 from bot.agents.scout import Scout
-from bot.model import Evidence, Health, Signal, SignalKind
+from bot.evidence import Evidence
+from bot.model import Health, Signal, SignalKind
 from bot.texts import Links
 from bot.texts.issue import issue_body, issue_title
 from tests.telemetry.world import BUY, FRONT, T0, Heard, new_scout, policies, span

@@ -9,32 +9,21 @@ from dataclasses import replace
 from bot import texts
 from bot.agents.curator import post_mortem as lesson
 from bot.diagnosis.plain import subject
-from bot.journal import Call, DiagnosisRecord, IncidentRecord, VerdictRecord
-from bot.model import (
+from bot.evidence import (
     Affected,
-    Claim,
     ConfigChange,
-    Decision,
     DeployMark,
-    Diagnosis,
     Difference,
     EdgeStat,
     ErrorGroup,
     Evidence,
-    Feature,
-    FileChange,
     Histogram,
     LogGroup,
-    Objective,
-    OutcomeKind,
-    Proposal,
-    Reason,
-    Remedy,
     SpanView,
-    Suspect,
     TraceView,
-    Verdict,
 )
+from bot.journal import Call, DiagnosisRecord, IncidentRecord, VerdictRecord
+from bot.model import Claim, Decision, Diagnosis, Feature, FileChange, Objective, OutcomeKind, Proposal, Reason, Remedy, Suspect, Verdict
 from bot.texts import notices
 from tests.diagnosis.cases import NOW_S
 from tests.texts import stories as s

@@ -13,24 +13,11 @@ from bot.diagnosis.challenge import challenge
 from bot.diagnosis.conclude import conclude
 from bot.diagnosis.localise import localise
 from bot.diagnosis.reasoner import EvidenceReasoner
+from bot.evidence import Affected, ConfigChange, Difference, Evidence, Histogram, LogGroup
 from bot.facts import Attempt, Facts, PullFacts
 from bot.forge import Issue, Pull, WorkflowRun
 from bot.journal import AttemptRecord, DiagnosisRecord, IncidentRecord, OutcomeRecord, VerdictRecord
-from bot.model import (
-    Affected,
-    ConfigChange,
-    Difference,
-    Evidence,
-    FileChange,
-    Health,
-    Histogram,
-    LogGroup,
-    Measurement,
-    OutcomeKind,
-    Proposal,
-    Signal,
-    Verdict,
-)
+from bot.model import FileChange, Health, Measurement, OutcomeKind, Proposal, Signal, Verdict
 from bot.policy.evaluate import judge
 from bot.policy.testing import good_case
 from bot.texts import Links

@@ -10,9 +10,10 @@ import pytest
 
 from bot import decide, texts
 from bot.decide import Wait
+from bot.evidence import Affected, Evidence
 from bot.journal import Call, EscalationRecord
 from bot.local.github.chart import parse_chart
-from bot.model import Affected, Claim, Evidence, OutcomeKind, Remedy
+from bot.model import Claim, OutcomeKind, Remedy
 from bot.policy.maintenance import Window
 from bot.texts.escalation import CALLS
 from bot.texts.figures import CHART_POINTS, chart, elapsed
