@@ -30,7 +30,10 @@ def place(trace_id: bytes) -> int:
 
 
 class Detail:
-    """The share of traces that is kept, one of 1, 1/2, 1/4 …: halved at once when spans come too fast, doubled after a calm time."""
+    """The share of traces that is kept, one of 1, 1/2, 1/4 …: halved when spans come too fast, doubled after a calm time.
+
+    A token bucket (limits.DETAIL_SPANS_PER_S, limits.DETAIL_BURST) says what is too fast.
+    """
 
     def __init__(self) -> None:
         self.halvings = 0
@@ -39,6 +42,7 @@ class Detail:
         self._promised: set[int] = set()
         self._second = -math.inf
         self._spans = 0
+        self._credit = float(limits.DETAIL_BURST)
         self._calm_since_s = -math.inf
 
     @property
@@ -69,22 +73,30 @@ class Detail:
         return True
 
     def expect(self, body_bytes: int, now_s: float) -> None:
-        """Before a body is read: `body_bytes` of it will hold about so many spans."""
+        """Before a body is read: about so many bytes of spans come. Halves the share when there is no credit for what would be kept."""
         if now_s - self._second >= 1.0 or now_s < self._second:
             self._next_second(now_s)
-        self._spans += max(1, body_bytes // limits.SPAN_BYTES)
-        while self._spans >> self.halvings > limits.DETAIL_SPANS_PER_S:
+        self._spend(max(1, body_bytes // limits.SPAN_BYTES))
+        if self._credit < 0.0:
             self.halvings += 1
             self._calm_since_s = now_s
+            self._credit = limits.DETAIL_SPANS_PER_S / 10.0  # time to see what half of them costs
 
     def counted(self, expected_bytes: int, spans: int) -> None:
         """After it: how many it was."""
-        self._spans += spans - max(1, expected_bytes // limits.SPAN_BYTES)
+        self._spend(spans - max(1, expected_bytes // limits.SPAN_BYTES))
+
+    def _spend(self, spans: int) -> None:
+        self._spans += spans
+        self._credit -= spans / 2**self.halvings
 
     def _next_second(self, now_s: float) -> None:
-        if self._spans * 4 > limits.DETAIL_SPANS_PER_S << self.halvings:  # at half the halvings, more than half of the budget
+        """New credit; a smaller share ends when at twice of it less than half of the budget was needed, for DETAIL_CALM_S."""
+        if self._spans * 4 > limits.DETAIL_SPANS_PER_S << self.halvings:
             self._calm_since_s = now_s
         elif self.halvings and now_s - self._calm_since_s >= limits.DETAIL_CALM_S:
             self.halvings -= 1
             self._calm_since_s = now_s
+        elapsed_s = now_s - self._second if math.isfinite(self._second) else 0.0
+        self._credit = min(limits.DETAIL_BURST, self._credit + max(1.0, elapsed_s) * limits.DETAIL_SPANS_PER_S)
         self._second, self._spans, self.forced_left = now_s, 0, limits.DETAIL_FORCED_PER_S

@@ -87,7 +87,7 @@ def test_a_flood_is_counted_whole_and_kept_in_part_and_that_is_said_once() -> No
         now_s = T0 + tenth / 10 + 1.5
         scout.observe_batch(reader.read(body(rng, 0, 400, 0.0), PROTOBUF, now_s), now_s)
     assert scout.series.window(FRONT, BUY, "server", T0, T0 + 3).requests == 12_000
-    assert scout.counters.get("detail") < 5 * limits.DETAIL_SPANS_PER_S  # the first second finds out how many come
+    assert scout.counters.get("detail") < limits.DETAIL_BURST + 4 * limits.DETAIL_SPANS_PER_S
     said = [event.text for event in heard.events if "kept" in event.text]
     assert len(said) == 1 and "all are counted" in said[0]
     for second in range(200):

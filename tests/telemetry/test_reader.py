@@ -235,18 +235,36 @@ def test_folding_and_merging_are_the_same_in_both_ways(compiled: CDLL) -> None:
     assert dict(iter(folding.merge(fast[1000], fast[1001]))) == dict(iter(slices.merge(plain[1000], plain[1001])))
 
 
+def flood(detail: Detail, start_s: float, seconds: int, spans_per_s: int) -> float:
+    """Bodies of a hundred spans; how many were kept a second in the last one."""
+    kept = 0.0
+    for second in range(seconds):
+        kept = 0.0
+        for i in range(spans_per_s // 100):
+            detail.expect(100 * limits.SPAN_BYTES, start_s + second + 100 * i / spans_per_s)
+            kept += 100 / 2**detail.halvings
+    return kept
+
+
 def test_detail_is_all_of_little_traffic_and_a_bounded_part_of_much() -> None:
     detail = Detail()
-    for tenth in range(100):
-        detail.expect(10 * limits.SPAN_BYTES, T0 + tenth / 10)
-    assert detail.halvings == 0
-    for hundredth in range(300):
-        detail.expect(1000 * limits.SPAN_BYTES, T0 + 20 + hundredth / 100)
-    assert 100_000 >> detail.halvings <= limits.DETAIL_SPANS_PER_S
+    assert flood(detail, T0, 60, limits.DETAIL_SPANS_PER_S - 100) == limits.DETAIL_SPANS_PER_S - 100
+    assert 50 < flood(detail, T0 + 60, 30, 100_000) <= 2 * limits.DETAIL_SPANS_PER_S
     before = detail.halvings
-    for second in range(8 * limits.DETAIL_CALM_S * before):
-        detail.expect(10 * limits.SPAN_BYTES, T0 + 30 + second)
+    assert before > 5
+    for second in range(2 * limits.DETAIL_CALM_S * before):
+        detail.expect(10 * limits.SPAN_BYTES, T0 + 90 + second)
     assert detail.halvings == 0
+
+
+def test_what_exporters_held_back_during_a_restart_is_kept_whole() -> None:
+    detail = Detail()
+    for i in range(40):
+        detail.expect(100 * limits.SPAN_BYTES, T0 + i / 100)
+    assert detail.halvings == 0
+    for i in range(40):
+        detail.expect(100 * limits.SPAN_BYTES, T0 + 0.4 + i / 100)
+    assert detail.halvings > 0, "but not without end"
 
 
 def test_a_trace_is_kept_whole_or_not_at_all() -> None:
