@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 FAULT ?= dependency-timeout
+LONG := tests/e2e tests/sim # what tests/conftest.py calls long; where ARGS names no tests itself
 NO_TESTS := 5 # pytest's exit code when ARGS chose tests of the other kind only
 
 help:
@@ -27,8 +28,8 @@ up: setup
 	@$(BIN)/python -m bot demo --fault none
 
 test: setup
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
-	@$(BIN)/python -m pytest -n 2 -m e2e $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not e2e and not beside_e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python -m pytest -n 3 -m "e2e or beside_e2e" $(if $(findstring tests/,$(ARGS)),,$(LONG)) $(ARGS) || [ $$? -eq $(NO_TESTS) ]
 
 lint: setup
 	@sh scripts/lint.sh

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import types
 import typing
+from collections.abc import Callable
 from enum import Enum
 from functools import cache
 from typing import Any, TypeVar
@@ -34,69 +35,136 @@ def to_json(value: Any) -> Any:
     return value
 
 
-@cache
-def _fields(kind: type) -> dict[str, tuple[Any, bool]]:
-    hints = typing.get_type_hints(kind)
-    missing = dataclasses.MISSING
-    return {f.name: (hints[f.name], f.default is missing and f.default_factory is missing) for f in dataclasses.fields(kind)}
-
-
 def from_json(kind: type[T], data: Any) -> T:
     """The inverse of `to_json`. Raises Refused naming the field for unknown or missing keys and wrong types."""
-    return typing.cast(T, _read(kind, data, kind.__name__))
+    try:
+        return typing.cast(T, _reader(typing.cast(Any, kind))(data))
+    except _Mismatch as problem:
+        raise Refused(f"{kind.__name__}{problem.path}: {problem}") from problem
 
 
-def _read(kind: Any, data: Any, where: str) -> Any:
-    origin = typing.get_origin(kind)
+class _Mismatch(Exception):
+    """The data is not what the type allows; `path` grows outwards while the exception climbs."""
+
+    path = ""
+
+    def inside(self, step: str) -> _Mismatch:
+        self.path = step + self.path
+        return self
+
+
+_Read = Callable[[Any], Any]
+
+
+@cache
+def _reader(kind: Any) -> _Read:
+    """What reads one type. Made once for each: records are read again at every look, and asking `typing` costs more than reading."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _read_dataclass(kind, data, where)
+        return _dataclass_reader(kind)
     if origin in (typing.Union, types.UnionType):
-        return _read_union(typing.get_args(kind), data, where)
+        return _union_reader(arguments)
     if origin is tuple:
-        return _read_tuple(typing.get_args(kind), data, where)
+        return _tuple_reader(arguments)
     if origin is typing.Literal:
-        if data in typing.get_args(kind):
+        return _word_reader(kind, {argument: argument for argument in arguments})
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _word_reader(kind, {member.value: member for member in kind})
+    return _number if kind is float else _plain_reader(kind)
+
+
+def _unexpected(kind: Any, data: Any) -> _Mismatch:
+    return _Mismatch(f"expected {getattr(kind, '__name__', kind)}, got {type(data).__name__}")
+
+
+def _word_reader(kind: Any, words: dict[Any, Any]) -> _Read:
+    def read(data: Any) -> Any:
+        if isinstance(data, str) and data in words:
+            return words[data]
+        raise _unexpected(kind, data)
+
+    return read
+
+
+def _number(data: Any) -> float:
+    if isinstance(data, (int, float)) and not isinstance(data, bool) and math.isfinite(data):
+        return float(data)
+    raise _unexpected(float, data)
+
+
+def _plain_reader(kind: Any) -> _Read:
+    def read(data: Any) -> Any:
+        if kind in (int, str, bool) and type(data) is kind:
             return data
-    elif isinstance(kind, type) and issubclass(kind, Enum):
-        if isinstance(data, str) and data in {member.value for member in kind}:
-            return kind(data)
-    elif kind is float:
-        if isinstance(data, (int, float)) and not isinstance(data, bool) and math.isfinite(data):
-            return float(data)
-    elif kind in (int, str, bool) and type(data) is kind:
-        return data
-    raise Refused(f"{where}: expected {getattr(kind, '__name__', kind)}, got {type(data).__name__}")
+        raise _unexpected(kind, data)
+
+    return read
 
 
-def _read_dataclass(kind: type, data: Any, where: str) -> Any:
-    if not isinstance(data, dict):
-        raise Refused(f"{where}: expected an object, got {type(data).__name__}")
-    known = _fields(kind)
-    if unknown := sorted(set(data) - set(known)):
-        raise Refused(f"{where}: unknown field {unknown[0]!r}")
-    if absent := sorted(name for name, (_, required) in known.items() if required and name not in data):
-        raise Refused(f"{where}: missing field {absent[0]!r}")
-    return kind(**{name: _read(known[name][0], item, f"{where}.{name}") for name, item in data.items()})
+def _dataclass_reader(kind: type) -> _Read:
+    missing, fields = dataclasses.MISSING, dataclasses.fields(kind)
+    readers: dict[str, _Read] = {}
+    required = sorted(f.name for f in fields if f.default is missing and f.default_factory is missing)
+
+    def read(data: Any) -> Any:
+        if not readers:  # at the first use: a type may contain itself
+            hints = typing.get_type_hints(kind)
+            readers.update({f.name: _reader(hints[f.name]) for f in fields})
+        if not isinstance(data, dict):
+            raise _Mismatch(f"expected an object, got {type(data).__name__}")
+        if unknown := sorted(set(data) - set(readers)):
+            raise _Mismatch(f"unknown field {unknown[0]!r}")
+        if absent := [name for name in required if name not in data]:
+            raise _Mismatch(f"missing field {absent[0]!r}")
+        values = {}
+        for name, item in data.items():
+            try:
+                values[name] = readers[name](item)
+            except _Mismatch as problem:
+                raise problem.inside(f".{name}") from None
+        return kind(**values)
+
+    return read
 
 
-def _read_union(options: tuple[Any, ...], data: Any, where: str) -> Any:
-    if data is None and type(None) in options:
-        return None
-    for option in options:
-        if option is type(None):
-            continue
-        try:
-            return _read(option, data, where)
-        except Refused as problem:
-            last = problem
-    raise last
+def _union_reader(options: tuple[Any, ...]) -> _Read:
+    optional = type(None) in options
+    readers = [_reader(option) for option in options if option is not type(None)]
+
+    def read(data: Any) -> Any:
+        if data is None and optional:
+            return None
+        for reader in readers[:-1]:
+            try:
+                return reader(data)
+            except _Mismatch:
+                continue
+        return readers[-1](data)
+
+    return read
 
 
-def _read_tuple(args: tuple[Any, ...], data: Any, where: str) -> tuple[Any, ...]:
+def _tuple_reader(arguments: tuple[Any, ...]) -> _Read:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        each = _reader(arguments[0])
+        return lambda data: tuple(_items(data, [each] * len(data) if isinstance(data, list) else []))
+    readers = [_reader(argument) for argument in arguments]
+
+    def read(data: Any) -> Any:
+        if isinstance(data, list) and len(data) != len(readers):
+            raise _Mismatch(f"expected {len(readers)} items, got {len(data)}")
+        return tuple(_items(data, readers))
+
+    return read
+
+
+def _items(data: Any, readers: list[_Read]) -> list[Any]:
     if not isinstance(data, list):
-        raise Refused(f"{where}: expected a list, got {type(data).__name__}")
-    if len(args) == 2 and args[1] is Ellipsis:
-        return tuple(_read(args[0], item, f"{where}[{i}]") for i, item in enumerate(data))
-    if len(args) != len(data):
-        raise Refused(f"{where}: expected {len(args)} items, got {len(data)}")
-    return tuple(_read(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, data, strict=True)))
+        raise _Mismatch(f"expected a list, got {type(data).__name__}")
+    found = []
+    for index, (reader, item) in enumerate(zip(readers, data, strict=True)):
+        try:
+            found.append(reader(item))
+        except _Mismatch as problem:
+            raise problem.inside(f"[{index}]") from None
+    return found

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from bot.errors import Refused
+from bot.policy.strict_yaml import FAST_LOADER
 
 Key = tuple[str, ...]
 
@@ -38,8 +39,8 @@ def lookup(document: object, key: Key) -> object | None:
 def parse(text: str) -> Any:
     """The document. Raises Refused when it is not YAML or not a mapping."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as problem:
+        document = yaml.load(text, Loader=FAST_LOADER)
+    except (yaml.YAMLError, UnicodeEncodeError, RecursionError) as problem:
         raise Refused("the manifest is not readable as YAML: repair it by hand first") from problem
     if not isinstance(document, dict):
         raise Refused("the manifest is not a mapping: repair it by hand first")
@@ -51,6 +52,13 @@ def set_scalars(text: str, settings: Sequence[tuple[Key, str]]) -> str:
 
     Raises Refused when the text is no YAML, the parent of a key is no mapping, or aliases make a local edit unsafe.
     """
+    try:
+        return _set_scalars(text, settings)
+    except RecursionError as problem:
+        raise Refused("the manifest is nested too deeply: change it by hand") from problem
+
+
+def _set_scalars(text: str, settings: Sequence[tuple[Key, str]]) -> str:
     wanted = copy.deepcopy(parse(text))
     for key, value in settings:
         if lookup(wanted, key) != scalar(value) or type(lookup(wanted, key)) is not type(scalar(value)):
@@ -71,7 +79,7 @@ def _assign(document: dict[Any, Any], key: Key, value: object) -> None:
 
 
 def _set(text: str, key: Key, value: str) -> str:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = yaml.compose(text, Loader=FAST_LOADER)
     if node is None:
         raise Refused("the manifest is empty: write it by hand first")
     outer = node

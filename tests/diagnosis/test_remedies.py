@@ -104,6 +104,9 @@ def test_a_value_is_set_or_added_in_the_style_of_the_file(text: str, expected: s
         "a: {",
         "a:\n  x: [1]\n",
         "a:\n  x:\n    t: 1\n    t: 2\n",
+        "a: {x: {t: 1}}\nb: " + "[" * 900 + "]" * 900 + "\n",
+        "[" * 5000,
+        "a: \ud800",
     ],
 )
 def test_yaml_that_cannot_be_edited_safely_is_refused(text: str) -> None:

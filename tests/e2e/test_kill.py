@@ -12,7 +12,7 @@ from bot.local.contracts import RepoEvent
 from bot.local.world import World
 from tests.e2e.stage import Seen, all_incidents, play, until, wait_until_well
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.e2e(turn=1)
 
 HEALED_WITHIN_S = 150.0
 

@@ -10,7 +10,7 @@ from bot.journal import Call, CommandRecord, EscalationRecord, OutcomeRecord, Po
 from bot.local.world import DEVELOPER, World
 from tests.e2e.stage import Seen, all_incidents, play, until, wait_until_well
 
-pytestmark = pytest.mark.e2e
+pytestmark = pytest.mark.e2e(turn=3)
 
 
 def ask_always(tree: Path) -> None:

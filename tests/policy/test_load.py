@@ -105,7 +105,18 @@ def test_what_is_wrong_is_refused_by_file_line_and_key(name: str, old: str, new:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_missing_or_empty_file_is_refused_by_its_name(name: str) -> None:
-    for text in (None, "", "# nothing\n", "just text\n", "- a list\n", "a: 1\n---\nb: 2\n", "a: &x [*x]\n"):
+    for text in (
+        None,
+        "",
+        "# nothing\n",
+        "just text\n",
+        "- a list\n",
+        "a: 1\n---\nb: 2\n",
+        "a: &x [*x]\n",
+        "[" * 5000,
+        "a: \0",
+        "a: \ud800",
+    ):
         with pytest.raises(Refused) as refusal:
             load(**{name: text})
         assert str(refusal.value).startswith(f"{file_of(name)}:")

@@ -61,6 +61,8 @@ class Service:
         requests = bad = 0.0
         for i, segment in enumerate(self.segments):
             until_s = self.segments[i + 1].start_s if i + 1 < len(self.segments) else end_s
+            if until_s <= start_s:
+                continue
             overlap_s = max(0.0, min(end_s, until_s) - max(start_s, segment.start_s))
             requests += overlap_s * RATE_PER_S * segment.traffic
             bad += overlap_s * RATE_PER_S * segment.traffic * segment.bad
