@@ -79,7 +79,7 @@ def test_a_long_life_takes_no_more_memory_than_a_short_one() -> None:
 
     live(2_000)
     tracemalloc.start()
-    live(30_000)
+    live(12_000)
     grown, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert grown < 350 * 1_024, "one clearing's worth of new buffers (and the interpreter's free lists), however long it lives"

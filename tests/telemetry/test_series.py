@@ -117,13 +117,13 @@ def test_a_hundred_thousand_span_names_of_one_service_leave_room_for_the_others(
     assert counters.get("spans_overflowed", "noisy") == 100_000 - limits.SERIES_KEYS_PER_SERVICE
 
 
-def test_a_hundred_thousand_services_share_what_is_left() -> None:
+def test_twenty_thousand_services_share_what_is_left() -> None:
     table = KeyTable()
-    for i in range(100_000):
+    for i in range(20_000):
         table.index(SeriesKey(f"s{i}", "GET /", "server", "ok"))
         table.index(SeriesKey(f"s{i}", "GET /", "client", "ok"))
     assert len(table) <= 2 * limits.SERIES_KEYS + 15
-    assert table[table.index(SeriesKey("s99999", "GET /", "server", "ok"))] == SeriesKey(OTHER, OTHER, "server", "ok")
+    assert table[table.index(SeriesKey("s19999", "GET /", "server", "ok"))] == SeriesKey(OTHER, OTHER, "server", "ok")
 
 
 def test_the_past_takes_no_more_bytes_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
