@@ -18,7 +18,7 @@ WELL_WITHIN_S = 60.0
 BASELINE_S = 5.0  # healthy traffic to compare with
 HEALED_WITHIN_S = 180.0
 INJECTED_WITHIN_S = 180.0  # the control plane gives up before this and says why
-POLL_S = 0.25
+POLL_S = 0.5
 
 
 async def wait_until_well(world: World) -> None:
