@@ -6,6 +6,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+export PYTHONDONTWRITEBYTECODE := # empty: what one worker has compiled the others need not compile again
 FAULT ?= dependency-timeout
 LONG := tests/e2e tests/sim # what tests/conftest.py calls long; where ARGS names no tests itself
 NO_TESTS := 5 # pytest's exit code when ARGS chose tests of the other kind only
