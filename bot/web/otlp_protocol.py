@@ -19,11 +19,14 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from bot.web.answers import Declined
+from bot.web.body import READ_TIMEOUT_S
 from bot.web.ingest import SIGNALS, Admitted, Answer, Front
 from bot.web.otlp_head import Head, parse_head
 
 SMALL_BODY_BYTES: Final = 256 * 1024  # as sent; of larger ones the work lies in the spans, not in the request
 HEADS: Final = 3  # remembered of one connection: an exporter of each signal
+MAX_KEPT_BYTES: Final = 64 * 1024  # of one head or trailer
+_HEAD_TOO_LARGE: Final = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _POST: Final = b"POST /v1/"
 _PATHS: Final = {path.encode(): path for path in SIGNALS}
 
@@ -39,16 +42,23 @@ class OtlpProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         front: Front,
+        read_timeout_s: float,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._front = front
+        self._read_timeout_s = read_timeout_s
         self._known: list[tuple[Head, Admitted]] = []  # heads that were admitted on this connection, the latest first
         self._between = True  # uvicorn's parser is at the end of a request
         self._waiting: list[bytes] = []  # the beginning of a plain request whose body is arriving
         self._reserved_bytes = 0  # of the front's room for bodies
         self._missing_bytes = 0
-        self._heard_s = 0.0  # the loop's time at the last plain request
+        self._kept_bytes = 0  # that uvicorn's parser was given since it last handed something on
+        self._due_s = 0.0  # when, by the loop's time, nothing more is expected
         self._last: tuple[object, Answer, bytes] | None = None  # an answer as it is sent; exporters get the same one again and again
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        super().connection_made(transport)
+        self._give_up_in(self._read_timeout_s)
 
     def data_received(self, data: bytes) -> None:
         if self._waiting:
@@ -60,7 +70,18 @@ class OtlpProtocol(HttpToolsProtocol):
         while data and (rest := self._take(data)) is not None:
             data = rest
         if data and not self._waiting:
-            super().data_received(data)
+            self._hand_over(data)
+
+    def _hand_over(self, data: bytes) -> None:
+        """To uvicorn, which has no bound on a head or a trailer, nor on how long it takes to come."""
+        begun_s = None if self._between else self._due_s
+        self._kept_bytes += len(data)
+        super().data_received(data)
+        if self._kept_bytes > MAX_KEPT_BYTES and not self.transport.is_closing():
+            self.transport.write(_HEAD_TOO_LARGE)
+            self.transport.close()
+        elif self.timeout_keep_alive_task is None and self._is_idle() and not self.transport.is_closing():
+            self._give_up_in(self._read_timeout_s if begun_s is None else max(0.0, begun_s - self.loop.time()))
 
     def _take(self, data: bytes) -> bytes | None:
         """What comes behind the plain request that `data` begins with; None when it does not, or has not arrived whole."""
@@ -79,15 +100,17 @@ class OtlpProtocol(HttpToolsProtocol):
         if answer.close:
             self.transport.close()
             return b""
-        self._see_to_timer()
+        self._give_up_in(self.timeout_keep_alive)
         return data[end:]
+
+    def _is_idle(self) -> bool:
+        """Whether uvicorn owes no answer."""
+        return self.cycle is None or self.cycle.response_complete  # type: ignore[redundant-expr] # None before the first request
 
     def _is_free(self) -> bool:
         """Whether an answer given now is the one that the sender expects next, and there is room for it."""
-        if not self._between or (self.cycle is not None and not self.cycle.response_complete):  # type: ignore[redundant-expr]
-            return False
         crowded = self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
-        return not (crowded or self.flow.write_paused or self.transport.is_closing())
+        return self._between and self._is_idle() and not (crowded or self.flow.write_paused or self.transport.is_closing())
 
     def _head(self, data: bytes) -> tuple[Admitted, int, int] | None:
         """(what was admitted, where its body begins, the body's length) of a plain and small request."""
@@ -115,7 +138,7 @@ class OtlpProtocol(HttpToolsProtocol):
     def _wait(self, data: bytes, size_bytes: int) -> None:
         if self._front.reserve(size_bytes):
             self._waiting, self._reserved_bytes, self._missing_bytes = [data], size_bytes, size_bytes - len(data)
-            self._see_to_timer()
+            self._give_up_in(self.timeout_keep_alive)
 
     def _waited(self) -> bytes:
         """What has arrived; from now on nothing is waited for here."""
@@ -124,18 +147,18 @@ class OtlpProtocol(HttpToolsProtocol):
         self._waiting, self._reserved_bytes = [], 0
         return data
 
-    def _see_to_timer(self) -> None:
-        """One timer for many requests: it looks itself how long ago something was heard."""
-        self._heard_s = self.loop.time()
+    def _give_up_in(self, seconds: float) -> None:
+        """One timer for many requests: when it ends it looks whether something has come since it was set."""
+        self._due_s = self.loop.time() + seconds
         if self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+            self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     def timeout_keep_alive_handler(self) -> None:
-        left_s = self._heard_s + self.timeout_keep_alive - self.loop.time()
+        left_s = self._due_s - self.loop.time()
         if left_s > 0:
             self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
         elif self._waiting:
-            super().data_received(self._waited())  # a slow body: waited for, and answered, on the long way
+            self._hand_over(self._waited())  # a slow body: waited for, and answered, on the long way
         else:
             super().timeout_keep_alive_handler()
 
@@ -143,13 +166,27 @@ class OtlpProtocol(HttpToolsProtocol):
         self._between = False
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        self._kept_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._kept_bytes = 0
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
+        self._kept_bytes = 0
         super().on_message_complete()
         self._between = True
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.timeout_keep_alive_task is not None:
+            self._due_s = self.loop.time() + self.timeout_keep_alive
+
     def shutdown(self) -> None:
         if self._waiting:
-            super().data_received(self._waited())  # which then is one of the requests that uvicorn lets end
+            self._hand_over(self._waited())  # which then is one of the requests that uvicorn lets end
         super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -158,9 +195,9 @@ class OtlpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
 
-def protocol_for(front: Front) -> type[asyncio.Protocol]:
-    """What uvicorn's `http` setting takes."""
-    return partial(OtlpProtocol, front=front)  # type: ignore[return-value] # uvicorn only calls it
+def protocol_for(front: Front, read_timeout_s: float = READ_TIMEOUT_S) -> type[asyncio.Protocol]:
+    """What uvicorn's `http` setting takes. `read_timeout_s`: how long the head of a request may take to come."""
+    return partial(OtlpProtocol, front=front, read_timeout_s=read_timeout_s)  # type: ignore[return-value] # uvicorn only calls it
 
 
 def encoded(answer: Answer, defaults: Iterable[tuple[bytes, bytes]]) -> bytes:
