@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NoReturn
 
 from bot.errors import Refused
 from bot.telemetry.attributes import EXCEPTION_KEYS, RESOURCE_KEYS, SPAN_KEYS, Attributes, RawSpan, Scalar
+from bot.telemetry.batch import Group, Whole
 from bot.telemetry.extra import extra_of
 from bot.telemetry.json_fields import read_object
 
@@ -15,17 +17,22 @@ KIND_NAMES = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUM
 STATUS_NAMES = ("UNSET", "OK", "ERROR")
 
 
-def read_json(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]]:
-    """(resource attributes, its spans) of an ExportTraceServiceRequest in JSON. Raises Refused naming the field that is wrong."""
+def read_json(body: bytes) -> Iterator[Group]:
+    """The spans of each resource of an ExportTraceServiceRequest in JSON. Raises Refused naming the field that is wrong."""
     for resource_spans in _objects(read_object(body, "ExportTraceServiceRequest"), "resourceSpans"):
         resource = _object(resource_spans.get("resource") or {}, "resource")
-        yield _attributes(resource, RESOURCE_KEYS), _spans(resource_spans, list(_further(resource)))
+        yield Group(_attributes(resource, RESOURCE_KEYS), _spans(resource_spans, list(_further(resource))))
 
 
-def _spans(resource_spans: dict[str, Any], resource: list[tuple[str, Scalar]]) -> Iterator[RawSpan]:
+def _spans(resource_spans: dict[str, Any], resource: list[tuple[str, Scalar]]) -> Iterator[tuple[RawSpan, Whole]]:
     for scope_spans in _objects(resource_spans, "scopeSpans"):
         for span in _objects(scope_spans, "spans"):
-            yield _span(span, resource)
+            raw = _span(span, resource)
+            yield raw, partial(_itself, raw)
+
+
+def _itself(raw: RawSpan) -> RawSpan:
+    return raw
 
 
 def _span(span: dict[str, Any], resource: list[tuple[str, Scalar]]) -> RawSpan:
