@@ -82,8 +82,8 @@ def counted_span(span: CountedSpan) -> RawSpan:
     """The span with its COUNTED_KEYS. Raises DecodeError when one of them is damaged."""
     found: dict[str, Scalar] = {}
     for pair in span.attributes:
-        if not _is_other(pair) and (known := (_known if len(pair) <= KNOWN_PAIR_BYTES else _counted)(pair)) is not None:
-            found[known[0]] = known[1]
+        if (counted := (_known if len(pair) <= KNOWN_PAIR_BYTES else _counted)(pair)) is not None:
+            found[counted[0]] = counted[1]
     return RawSpan(
         span.trace_id,
         span.span_id,
@@ -109,6 +109,8 @@ def _is_other(pair: bytes) -> bool:
 
 def _counted(pair: bytes) -> tuple[str, Scalar] | None:
     """A KeyValue of COUNTED_KEYS; None for another one, or when its value is no scalar."""
+    if _is_other(pair):
+        return None
     message = KeyValue.FromString(pair)
     return next(scalars((message,)), None) if message.key in COUNTED_KEYS else None
 
