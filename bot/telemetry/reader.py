@@ -9,8 +9,10 @@ from bot.errors import Refused
 from bot.telemetry import limits
 from bot.telemetry.attributes import COMMIT, TOO_LARGE, TOO_MANY, refusal, text
 from bot.telemetry.batch import Batch, Catalogue, Group, Sender, take
+from bot.telemetry.json_fields import bounded
 from bot.telemetry.otlp import JSON, PROTOBUF, read_protobuf
 from bot.telemetry.otlp_json import read_json
+from bot.telemetry.otlp_json_typed import read_typed
 
 FINGERPRINT = 2**64 - 1
 
@@ -37,7 +39,8 @@ class TraceReader:
             if batch is None:
                 batch = self._collect(read_protobuf(body), now_s)
         elif content_type == JSON:
-            batch = self._collect(read_json(body), now_s)
+            bounded(body)
+            batch = self._collect(read_typed(body) or read_json(body), now_s)
         else:
             raise Refused(f"this Content-Type is not supported: send {PROTOBUF} or {JSON}")
         detail.counted(len(body), batch.accepted)
