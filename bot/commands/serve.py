@@ -39,6 +39,7 @@ from bot.texts import Links
 from bot.topics import WAKE, Announcer
 from bot.web.app import build_app
 from bot.web.feed import Feed
+from bot.web.otlp_protocol import protocol_for
 from bot.web.parts import Reading, Sink, WebParts
 from bot.web.signal_sinks import LogsSink, MetricsSink, TracesSink
 
@@ -173,8 +174,10 @@ def web_parts(plane: ControlPlane, lifespan: Callable[[], AbstractAsyncContextMa
 
 def server_config(parts: WebParts) -> uvicorn.Config:
     settings = parts.settings
+    app = build_app(parts)
     return uvicorn.Config(
-        build_app(parts),
+        app,
+        http=protocol_for(app.front),
         host=settings.host,
         port=settings.port,
         log_level=settings.log_level if settings.log_level != "info" else "warning",

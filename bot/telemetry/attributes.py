@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from bot.telemetry import limits
 from bot.telemetry.span import Kind, Span, SpanException
@@ -18,7 +17,9 @@ STATUS: Final = ("http.response.status_code", "http.status_code")
 ADDRESS: Final = ("server.address", "net.peer.name")
 PORT: Final = ("server.port", "net.peer.port")
 COMMIT: Final = ("vcs.ref.head.revision", "service.version")
-SPAN_KEYS: Final = frozenset({*METHOD, *STATUS, *ADDRESS, *PORT, "http.route", "error.type", "peer.service"})
+ROUTE: Final = ("http.route",)
+COUNTED_KEYS: Final = frozenset({*METHOD, *STATUS, *ROUTE})  # all that says in which series a span counts
+SPAN_KEYS: Final = frozenset({*COUNTED_KEYS, *ADDRESS, *PORT, "error.type", "peer.service"})
 RESOURCE_KEYS: Final = frozenset({*COMMIT, "service.name"})
 EXCEPTION_KEYS: Final = frozenset({"exception.type", "exception.message", "exception.stacktrace"})
 KINDS: Final[tuple[Kind, ...]] = ("internal", "internal", "server", "client", "producer", "consumer")  # by OTLP's enum; 0 is unspecified
@@ -29,9 +30,11 @@ TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class RawSpan:
-    """A span as both encodings give it. Times in nanoseconds; attributes hold only the keys above."""
+class RawSpan(NamedTuple):
+    """A span as both encodings give it. Times in nanoseconds; attributes hold at least those of COUNTED_KEYS that were sent.
+
+    What only a `Span` needs (the other SPAN_KEYS, exception, extra) may be missing until the whole span is asked for.
+    """
 
     trace_id: bytes
     span_id: bytes
@@ -42,16 +45,22 @@ class RawSpan:
     end_ns: int
     status: int
     attributes: Attributes
-    exception: Attributes | None
+    exception: Attributes | None = None
     extra: tuple[tuple[str, str], ...] = ()  # of the span and its resource, chosen by bot/telemetry/extra.py
 
 
 def text(attributes: Attributes, keys: tuple[str, ...], limit: int = limits.NAME_CHARS) -> str:
     """The first of `keys` that is there, as bounded text without control characters; "" when none is."""
+    value = first(attributes, keys)
+    return "" if value is None else clean(str(value), limit)
+
+
+def first(attributes: Attributes, keys: tuple[str, ...]) -> Scalar | None:
+    """The value of the first of `keys` that is there."""
     for key in keys:
         if key in attributes:
-            return clean(str(attributes[key]), limit)
-    return ""
+            return attributes[key]
+    return None
 
 
 def clean(value: str, limit: int) -> str:
@@ -100,16 +109,35 @@ def refusal(raw: RawSpan, service: str, now_s: float) -> str | None:
     return None
 
 
+def kind_of(raw: RawSpan) -> Kind:
+    return KINDS[raw.kind] if 0 <= raw.kind < len(KINDS) else "internal"
+
+
+def operation_of(raw: RawSpan, kind: Kind) -> str:
+    """Of a server span "METHOD route" when both are known, else the name."""
+    if kind == "server":
+        method, route = text(raw.attributes, METHOD), text(raw.attributes, ROUTE)
+        if method and route:
+            return f"{method} {route}"
+    return clean(raw.name, limits.NAME_CHARS)
+
+
+def status_code_of(raw: RawSpan) -> int | None:
+    """The HTTP status, None when there is none that HTTP knows."""
+    code = number(raw.attributes, STATUS)
+    return code if code is not None and 0 < code <= HTTP_LAST else None
+
+
+def is_error(raw: RawSpan, status_code: int | None) -> bool:
+    return raw.status == STATUS_ERROR or (status_code is not None and status_code >= HTTP_SERVER_ERROR)
+
+
 def build_span(raw: RawSpan, service: str, commit: str) -> Span:
-    """The `Span` of an acceptable raw span."""
-    kind = KINDS[raw.kind] if 0 <= raw.kind < len(KINDS) else "internal"
-    name = clean(raw.name, limits.NAME_CHARS)
-    method, route = text(raw.attributes, METHOD), text(raw.attributes, ("http.route",))
-    status_code = number(raw.attributes, STATUS)
-    if status_code is not None and not 0 < status_code <= HTTP_LAST:
-        status_code = None
+    """The `Span` of an acceptable raw span that is whole."""
+    kind = kind_of(raw)
+    status_code = status_code_of(raw)
     exception = build_exception(raw.exception) if raw.exception is not None else None
-    error = raw.status == STATUS_ERROR or (status_code is not None and status_code >= HTTP_SERVER_ERROR)
+    error = is_error(raw, status_code)
     error_type = text(raw.attributes, ("error.type",))
     if error and not error_type:
         error_type = exception.type if exception else str(status_code) if status_code and status_code >= HTTP_SERVER_ERROR else ""
@@ -119,8 +147,8 @@ def build_span(raw: RawSpan, service: str, commit: str) -> Span:
         span_id=raw.span_id,
         parent_id=raw.parent_id if any(raw.parent_id) else b"",
         service=service,
-        name=name,
-        operation=f"{method} {route}" if kind == "server" and method and route else name,
+        name=clean(raw.name, limits.NAME_CHARS),
+        operation=operation_of(raw, kind),
         kind=kind,
         start_s=raw.start_ns / 1e9,
         end_s=raw.end_ns / 1e9,

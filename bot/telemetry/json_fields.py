@@ -18,13 +18,18 @@ INT64 = 1 << 63
 
 def read_object(body: bytes, what: str) -> Object:
     """The body as a JSON object. `what` it should be, for the message. Refused when it has too many parts to be built."""
-    if body.count(b"{") + body.count(b"[") > limits.JSON_PARTS or body.count(b",") > 2 * limits.JSON_PARTS:
-        raise Refused("the JSON body has too many parts: send smaller batches, or protobuf")
+    bounded(body)
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as problem:
         raise Refused(f"the body is not JSON ({type(problem).__name__}): send an OTLP {what}") from problem
     return as_object(data, "body")
+
+
+def bounded(body: bytes) -> None:
+    """Raises Refused when a JSON body has more parts than may be built of it."""
+    if body.count(b"{") + body.count(b"[") > limits.JSON_PARTS or body.count(b",") > 2 * limits.JSON_PARTS:
+        raise Refused("the JSON body has too many parts: send smaller batches, or protobuf")
 
 
 def as_object(value: Any, field: str) -> Object:

@@ -1,8 +1,12 @@
-"""ExportTraceServiceRequests in protobuf to `RawSpan`s, one at a time and within limits."""
+"""ExportTraceServiceRequests in protobuf to `RawSpan`s, one at a time and within limits.
+
+A span is read as far as it is counted; the whole of it only when it is asked for, because most never are.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -11,25 +15,24 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from bot.errors import Refused
 from bot.telemetry import limits
-from bot.telemetry.attributes import (
-    EXCEPTION_KEYS,
-    RESOURCE_KEYS,
-    SPAN_KEYS,
-    Attributes,
-    RawSpan,
-    Scalar,
-)
+from bot.telemetry.attributes import COUNTED_KEYS, EXCEPTION_KEYS, RESOURCE_KEYS, SPAN_KEYS, Attributes, RawSpan, Scalar
+from bot.telemetry.batch import Group, Whole
 from bot.telemetry.extra import Extra, extra_of
+from bot.telemetry.trimmed import COUNTED_SPAN, CountedSpan
 from bot.telemetry.wire import Field, Wire
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 NO_REQUEST = "the body is not an OTLP ExportTraceServiceRequest in protobuf: it is truncated or something else"
+KNOWN_PAIRS = 4_096  # attributes as they are sent: spans say the same few things again and again
+KNOWN_PAIR_BYTES = 80
 _RESOURCE_SPANS, _RESOURCE, _SCOPE_SPANS, _SPANS = 1, 1, 2, 2  # field numbers, opentelemetry/proto/trace/v1/trace.proto
+_COUNTED_BYTES = frozenset(key.encode() for key in COUNTED_KEYS)
+_KEY, _VALUE = 0x0A, 0x12  # tags of KeyValue's fields
 
 
-def read_protobuf(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan | None]]]:
-    """(attributes of the resource, its spans), None for a span that is too large or whose resource is.
+def read_protobuf(body: bytes) -> Iterator[Group]:
+    """The spans of each resource, None for one that is too large or whose resource is.
 
     Unfolds one span at a time, limits.SPAN_PARTS at most. Raises Refused when the body has more, or is something else.
     """
@@ -38,12 +41,12 @@ def read_protobuf(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan | 
         for group in wire.messages(_RESOURCE_SPANS):
             raw = b"".join(body[field.begin : field.end] for field in wire.messages(_RESOURCE, group))  # one that comes twice is merged
             if len(raw) > limits.LARGEST_SPAN_BYTES:
-                yield {}, (None for _ in _span_fields(wire, group))
+                yield Group({}, (None for _ in _span_fields(wire, group)))
                 continue
             resource = Resource.FromString(raw)
             wire.charge(limits.PARTS_OF_GROUP + len(resource.attributes))
             further = extra_of(scalars(resource.attributes), ())
-            yield attributes_of(resource.attributes, RESOURCE_KEYS), _spans(wire, body, group, further)
+            yield Group(attributes_of(resource.attributes, RESOURCE_KEYS), _spans(wire, body, group, further))
     except DecodeError as problem:
         raise Refused(NO_REQUEST) from problem
 
@@ -53,17 +56,66 @@ def _span_fields(wire: Wire, group: Field) -> Iterator[Field]:
         yield from wire.messages(_SPANS, scope)
 
 
-def _spans(wire: Wire, body: bytes, group: Field, resource: Extra) -> Iterator[RawSpan | None]:
+def _spans(wire: Wire, body: bytes, group: Field, resource: Extra) -> Iterator[tuple[RawSpan, Whole] | None]:
+    def whole(sent: bytes) -> RawSpan:
+        try:
+            span = OtlpSpan.FromString(sent)
+        except DecodeError as problem:
+            raise Refused(NO_REQUEST) from problem
+        wire.charge(parts_of(span))
+        return raw_span(span, resource)
+
     for field in _span_fields(wire, group):
         if field.end - field.begin > limits.LARGEST_SPAN_BYTES:
             yield None
             continue
+        sent = body[field.begin : field.end]
         try:
-            span = OtlpSpan.FromString(body[field.begin : field.end])
+            span = COUNTED_SPAN.FromString(sent)
+            wire.charge(limits.PARTS_OF_SPAN + len(span.attributes))
+            yield counted_span(span), partial(whole, sent)
         except DecodeError as problem:
             raise Refused(NO_REQUEST) from problem
-        wire.charge(parts_of(span))
-        yield raw_span(span, resource)
+
+
+def counted_span(span: CountedSpan) -> RawSpan:
+    """The span with its COUNTED_KEYS. Raises DecodeError when one of them is damaged."""
+    found: dict[str, Scalar] = {}
+    for pair in span.attributes:
+        if (counted := (_known if len(pair) <= KNOWN_PAIR_BYTES else _counted)(pair)) is not None:
+            found[counted[0]] = counted[1]
+    return RawSpan(
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        span.name,
+        span.kind,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+        span.status.code,
+        found,
+    )
+
+
+def _is_other(pair: bytes) -> bool:
+    """Whether a KeyValue as it is sent is plainly one that is not counted: its key, then its value, and nothing else."""
+    if len(pair) < 4 or pair[0] != _KEY or (at := pair[1] + 2) + 2 > len(pair) or pair[at] != _VALUE or pair[2:at] in _COUNTED_BYTES:
+        return False
+    length = pair[at + 1]
+    if length < 0x80:
+        return at + 2 + length == len(pair)
+    return at + 3 < len(pair) and pair[at + 2] < 0x80 and at + 3 + (length & 0x7F | pair[at + 2] << 7) == len(pair)
+
+
+def _counted(pair: bytes) -> tuple[str, Scalar] | None:
+    """A KeyValue of COUNTED_KEYS; None for another one, or when its value is no scalar."""
+    if _is_other(pair):
+        return None
+    message = KeyValue.FromString(pair)
+    return next(scalars((message,)), None) if message.key in COUNTED_KEYS else None
+
+
+_known = lru_cache(maxsize=KNOWN_PAIRS)(_counted)
 
 
 def parts_of(span: OtlpSpan) -> int:
@@ -73,6 +125,7 @@ def parts_of(span: OtlpSpan) -> int:
 
 def raw_span(span: OtlpSpan, resource: Extra) -> RawSpan:
     """`resource`: what `extra_of` keeps of the attributes of its resource."""
+    pairs = list(scalars(span.attributes))
     return RawSpan(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -82,9 +135,9 @@ def raw_span(span: OtlpSpan, resource: Extra) -> RawSpan:
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
         status=span.status.code,
-        attributes=attributes_of(span.attributes, SPAN_KEYS),
+        attributes={key: value for key, value in pairs if key in SPAN_KEYS},
         exception=_exception(span),
-        extra=extra_of(resource, scalars(span.attributes)),
+        extra=extra_of(resource, pairs),
     )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, NoReturn
 
 from bot.errors import Refused
 from bot.telemetry.attributes import EXCEPTION_KEYS, RESOURCE_KEYS, SPAN_KEYS, Attributes, RawSpan, Scalar
+from bot.telemetry.batch import Group, Whole
 from bot.telemetry.extra import extra_of
 from bot.telemetry.json_fields import read_object
 
@@ -15,17 +17,22 @@ KIND_NAMES = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUM
 STATUS_NAMES = ("UNSET", "OK", "ERROR")
 
 
-def read_json(body: bytes) -> Iterator[tuple[Attributes, Iterator[RawSpan]]]:
-    """(resource attributes, its spans) of an ExportTraceServiceRequest in JSON. Raises Refused naming the field that is wrong."""
+def read_json(body: bytes) -> Iterator[Group]:
+    """The spans of each resource of an ExportTraceServiceRequest in JSON. Raises Refused naming the field that is wrong."""
     for resource_spans in _objects(read_object(body, "ExportTraceServiceRequest"), "resourceSpans"):
         resource = _object(resource_spans.get("resource") or {}, "resource")
-        yield _attributes(resource, RESOURCE_KEYS), _spans(resource_spans, list(_further(resource)))
+        yield Group(_attributes(resource, RESOURCE_KEYS), _spans(resource_spans, list(_further(resource))))
 
 
-def _spans(resource_spans: dict[str, Any], resource: list[tuple[str, Scalar]]) -> Iterator[RawSpan]:
+def _spans(resource_spans: dict[str, Any], resource: list[tuple[str, Scalar]]) -> Iterator[tuple[RawSpan, Whole]]:
     for scope_spans in _objects(resource_spans, "scopeSpans"):
         for span in _objects(scope_spans, "spans"):
-            yield _span(span, resource)
+            raw = _span(span, resource)
+            yield raw, partial(_itself, raw)
+
+
+def _itself(raw: RawSpan) -> RawSpan:
+    return raw
 
 
 def _span(span: dict[str, Any], resource: list[tuple[str, Scalar]]) -> RawSpan:
@@ -35,14 +42,14 @@ def _span(span: dict[str, Any], resource: list[tuple[str, Scalar]]) -> RawSpan:
             exception = _attributes(event, EXCEPTION_KEYS)
     status = _object(span.get("status") or {}, "status")
     return RawSpan(
-        trace_id=_id(span, "traceId"),
-        span_id=_id(span, "spanId"),
-        parent_id=_id(span, "parentSpanId"),
+        trace_id=as_id(_text(span, "traceId")),
+        span_id=as_id(_text(span, "spanId")),
+        parent_id=as_id(_text(span, "parentSpanId")),
         name=_text(span, "name"),
-        kind=_enum(span, "kind", "SPAN_KIND_", KIND_NAMES),
-        start_ns=_uint64(span, "startTimeUnixNano"),
-        end_ns=_uint64(span, "endTimeUnixNano"),
-        status=_enum(status, "code", "STATUS_CODE_", STATUS_NAMES),
+        kind=as_enum(span.get("kind", 0), "kind", "SPAN_KIND_", KIND_NAMES),
+        start_ns=as_uint64(span.get("startTimeUnixNano", 0), "startTimeUnixNano"),
+        end_ns=as_uint64(span.get("endTimeUnixNano", 0), "endTimeUnixNano"),
+        status=as_enum(status.get("code", 0), "code", "STATUS_CODE_", STATUS_NAMES),
         attributes=_attributes(span, SPAN_KEYS),
         exception=exception,
         extra=extra_of(resource, _further(span)),
@@ -75,14 +82,14 @@ def _scalar(value: dict[str, Any], key: str) -> Scalar | None:
     if "stringValue" in value:
         return _text(value, "stringValue")
     if "intValue" in value:
-        return _int(value["intValue"], key)
+        return as_int(value["intValue"], key)
     for name, kinds in (("boolValue", (bool,)), ("doubleValue", (int, float))):
         if isinstance(value.get(name), kinds):
             return value[name]  # type: ignore[no-any-return]
     return None
 
 
-def _int(value: Any, field: str) -> int:
+def as_int(value: Any, field: str) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -93,21 +100,19 @@ def _int(value: Any, field: str) -> int:
     return _wrong(field, "a whole number", value)
 
 
-def _uint64(owner: dict[str, Any], field: str) -> int:
-    number = _int(owner.get(field, 0), field)
+def as_uint64(value: Any, field: str) -> int:
+    number = as_int(value, field)
     return number if 0 <= number < UINT64 else _wrong(field, "an unsigned 64-bit number", number)
 
 
-def _enum(owner: dict[str, Any], field: str, prefix: str, names: tuple[str, ...]) -> int:
-    value = owner.get(field, 0)
+def as_enum(value: Any, field: str, prefix: str, names: tuple[str, ...]) -> int:
     if isinstance(value, str) and value.removeprefix(prefix) in names:
         return names.index(value.removeprefix(prefix))
-    return _int(value, field)
+    return as_int(value, field)
 
 
-def _id(owner: dict[str, Any], field: str) -> bytes:
+def as_id(value: str) -> bytes:
     """Raw bytes of a hex id; a malformed one becomes one byte, which nobody accepts as an id."""
-    value = _text(owner, field)
     try:
         return bytes.fromhex(value)
     except ValueError:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Protocol
 
 from bot.errors import Refused
 from bot.telemetry import limits
-from bot.telemetry.attributes import COMMIT, TOO_LARGE, TOO_MANY, Attributes, RawSpan, refusal, text
-from bot.telemetry.batch import Batch, Catalogue, take
+from bot.telemetry.attributes import COMMIT, TOO_LARGE, TOO_MANY, refusal, text
+from bot.telemetry.batch import Batch, Catalogue, Group, Sender, take
+from bot.telemetry.json_fields import bounded
 from bot.telemetry.otlp import JSON, PROTOBUF, read_protobuf
 from bot.telemetry.otlp_json import read_json
+from bot.telemetry.otlp_json_typed import read_typed
 
 FINGERPRINT = 2**64 - 1
 
@@ -37,28 +39,31 @@ class TraceReader:
             if batch is None:
                 batch = self._collect(read_protobuf(body), now_s)
         elif content_type == JSON:
-            batch = self._collect(read_json(body), now_s)
+            bounded(body)
+            batch = self._collect(read_typed(body) or read_json(body), now_s)
         else:
             raise Refused(f"this Content-Type is not supported: send {PROTOBUF} or {JSON}")
         detail.counted(len(body), batch.accepted)
         return batch
 
-    def _collect(self, groups: Iterable[tuple[Attributes, Iterator[RawSpan | None]]], now_s: float) -> Batch:
+    def _collect(self, groups: Iterable[Group], now_s: float) -> Batch:
         batch = Batch()
         seen = 0
-        for resource, raws in groups:
-            service = text(resource, ("service.name",))
-            commit = text(resource, COMMIT, limits.COMMIT_CHARS)
-            for raw in raws:
+        for group in groups:
+            sender = Sender(text(group.resource, ("service.name",)), text(group.resource, COMMIT, limits.COMMIT_CHARS))
+            for found in group.spans:
                 seen += 1
-                if seen > limits.SPANS_PER_REQUEST or raw is None:
+                if seen > limits.SPANS_PER_REQUEST or found is None:
                     batch.dropped[TOO_LARGE if seen <= limits.SPANS_PER_REQUEST else TOO_MANY] += 1
                     continue
-                reason = refusal(raw, service, now_s)
+                raw, whole = found
+                reason = refusal(raw, sender.service, now_s)
                 if reason is not None:
                     batch.dropped[reason] += 1
                     continue
-                number, _, _ = take(batch, raw, service, commit, self._catalogue)
+                number, _ = take(batch, raw, whole, sender, self._catalogue)
                 batch.records.append(number)
                 batch.fingerprint = batch.fingerprint + hash((raw.trace_id, raw.span_id)) & FINGERPRINT
+            if (serving := sender.serving()) is not None:
+                batch.servings.append(serving)
         return batch

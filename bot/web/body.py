@@ -23,12 +23,13 @@ else:
     _DAMAGED = isal_zlib.error  # type: ignore[assignment] # its stubs call the class an instance
 
 READ_TIMEOUT_S = 30.0
+TOO_LARGE = 413
 MEMBERS = 8  # a gzip body may be a concatenation; each further member costs a copy of what is left
 
 
 async def read_body(request: Request, limit_bytes: int, timeout_s: float = READ_TIMEOUT_S) -> bytes:
     """The whole body. Declines with 413 above `limit_bytes` (without reading on), 408 when it does not come in `timeout_s`."""
-    too_large = Declined(413, f"the body is larger than {limit_bytes} bytes", "send less at once", {"Connection": "close"})
+    too_large = Declined(TOO_LARGE, f"the body is larger than {limit_bytes} bytes", "send less at once", {"Connection": "close"})
     announced = request.headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limit_bytes:
         raise too_large
@@ -58,7 +59,7 @@ def inflate(body: bytes, limit_bytes: int) -> bytes:
             raise Declined(400, "the body is not valid gzip", "compress it again, or send it plain") from None
         size += len(part)
         if size > limit_bytes:
-            raise Declined(413, f"the body inflates to more than {limit_bytes} bytes", "send less at once")
+            raise Declined(TOO_LARGE, f"the body inflates to more than {limit_bytes} bytes", "send less at once")
         if not member.eof:
             raise Declined(400, "the gzip body is cut off", "send it whole")
         parts.append(part)

@@ -1,31 +1,36 @@
 """OTLP/HTTP for all signals: who may send, what is taken, how it is answered; free of any HTTP server.
 
-OpenTelemetry Protocol specification 1.x, section OTLP/HTTP. One `Front` serves both bot/web/otlp_asgi.py and bot/web/otlp_protocol.py.
+OpenTelemetry Protocol specification 1.x, section OTLP/HTTP. One `Front` serves both bot/web/otlp_protocol.py (plain requests, at once)
+and bot/web/otlp_asgi.py (all others).
 """
 
 from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from bot.errors import Refused, Retry
 from bot.setting_values import is_loopback
 from bot.web.answers import SECURITY_HEADERS, Declined
-from bot.web.body import inflate
+from bot.web.body import TOO_LARGE, inflate
 from bot.web.guard import crossing, host_is_allowed
 from bot.web.parts import WebParts
+
+_LOGGER = logging.getLogger(__name__)
 
 PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 MAX_INFLATED_BYTES: Final = 32 * 1024 * 1024
+AT_ONCE_BYTES: Final = 1024 * 1024  # inflated: as much as is read between two turns of the event loop
 MAX_HELD_BYTES: Final = 32 * 1024 * 1024  # of all bodies that are arriving at the same time
 BUSY_RETRY_S: Final = 2
 
-Headers = list[tuple[bytes, bytes]]  # names in lower case
+Headers = Iterable[tuple[bytes, bytes]]  # names in lower case
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +49,45 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = {
 }
 
 
+_CLOSE: Final = (b"connection", b"close")
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer. `headers` without Content-Length; `close`: the connection must not be used again."""
+    """An HTTP answer. `headers` without Content-Length."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
-    close: bool = False
+
+    @property
+    def close(self) -> bool:
+        """Whether the connection must not be used again."""
+        return _CLOSE in self.headers
 
 
-@dataclass(slots=True)
-class Delivery:
-    """A request whose headers were accepted and whose body is arriving."""
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What the headers of an acceptable request say of its body."""
 
     path: str
     content_type: str
     gzip: bool
+
+
+@dataclass(slots=True)
+class Delivery:
+    """An admitted request whose body is arriving."""
+
+    admitted: Admitted
     body: bytearray = field(default_factory=bytearray)
 
 
 class Front:
     """Checks headers (`open`), collects the body within limits (`feed`), hands it to its sink (`finish`). Every way ends in an Answer.
 
-    A delivery that is given up half-way has to be told by `abandon`, for the bound on all bodies together.
+    A delivery that is given up half-way has to be told by `abandon`, for the bound on all bodies together. Whoever collects a body
+    elsewhere asks `admit`, takes room for it by `reserve`, and calls `at_once`.
     """
 
     def __init__(self, parts: WebParts) -> None:
@@ -80,17 +100,18 @@ class Front:
     def open(self, path: str, headers: Headers, client_host: str | None) -> Delivery | Answer:
         """`path` must be one of SIGNALS."""
         given = dict(headers)
-        content_type = given.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
         try:
-            return self._open(path, given, content_type, client_host)
+            return Delivery(self.admit(path, given, client_host))
         except Declined as declined:
-            return self._failure(path, content_type, declined)
+            return self._failure(Admitted(path, _content_type(given), False), declined)
 
-    def _open(self, path: str, given: dict[bytes, bytes], content_type: str, client_host: str | None) -> Delivery:
+    def admit(self, path: str, given: Mapping[bytes, bytes], client_host: str | None) -> Admitted:
+        """Raises Declined; counts nothing. Depends on nothing but what is given, and of Content-Length only on whether it is too large."""
         self._guard(given)
         if path not in self._sinks:
             raise Declined(404, f"nothing is taken at {path}", f"{SIGNALS[path].instead}; taken is: {', '.join(sorted(self._sinks))}")
         self._authorize(given, client_host)
+        content_type = _content_type(given)
         if content_type not in (PROTOBUF, JSON):
             raise Declined(415, "this content type is not OTLP/HTTP", f"send {PROTOBUF} or {JSON}")
         encoding = given.get(b"content-encoding", b"identity").strip().lower()
@@ -99,9 +120,9 @@ class Front:
         announced = given.get(b"content-length", b"")
         if announced.isdigit() and int(announced) > MAX_BODY_BYTES:
             raise _too_large()
-        return Delivery(path, content_type, encoding == b"gzip")
+        return Admitted(path, content_type, encoding == b"gzip")
 
-    def _guard(self, given: dict[bytes, bytes]) -> None:
+    def _guard(self, given: Mapping[bytes, bytes]) -> None:
         """As bot/web/guard.py does for everything else; who knows the token may call this process by any name."""
         host = given.get(b"host", b"").decode("latin-1").lower()
         if not self._token and not host_is_allowed(host, self._allowed_hosts):
@@ -110,7 +131,7 @@ class Front:
         if crossing(given.get(b"sec-fetch-site", b"none").decode("latin-1"), origin, host):
             raise Declined(403, "a page of another origin may not send this", "send it from an exporter")
 
-    def _authorize(self, given: dict[bytes, bytes], client_host: str | None) -> None:
+    def _authorize(self, given: Mapping[bytes, bytes], client_host: str | None) -> None:
         """With a token: exactly it. Without: only this machine, and nothing that a proxy on this machine hands on."""
         if not self._token:
             if client_host is not None and is_loopback(client_host) and b"forwarded" not in given and b"x-forwarded-for" not in given:
@@ -125,15 +146,24 @@ class Front:
                 {"WWW-Authenticate": "Bearer"},
             )
 
+    def reserve(self, size_bytes: int) -> bool:
+        """Takes room for a body that is collected elsewhere, until `release`; False when there is none."""
+        if self._held_bytes + size_bytes > MAX_HELD_BYTES:
+            return False
+        self._held_bytes += size_bytes
+        return True
+
+    def release(self, size_bytes: int) -> None:
+        self._held_bytes -= size_bytes
+
     def feed(self, delivery: Delivery, chunk: bytes) -> Answer | None:
         """Adds to the body. An Answer ends the request at once: nothing more of it needs to be read."""
         if len(delivery.body) + len(chunk) > MAX_BODY_BYTES:
             return self._end(delivery, _too_large())
-        if self._held_bytes + len(chunk) > MAX_HELD_BYTES:
+        if not self.reserve(len(chunk)):
             busy = {"Retry-After": str(BUSY_RETRY_S), "Connection": "close"}
             return self._end(delivery, Declined(503, "too much is arriving at the same time", "send it again later", busy))
         delivery.body += chunk
-        self._held_bytes += len(chunk)
         return None
 
     def late(self, delivery: Delivery) -> Answer:
@@ -141,47 +171,67 @@ class Front:
         return self._end(delivery, Declined(408, "the body did not arrive in time", "send it again", {"Connection": "close"}))
 
     def abandon(self, delivery: Delivery) -> None:
-        self._held_bytes -= len(delivery.body)
+        self.release(len(delivery.body))
         delivery.body = bytearray()
+
+    def at_once(self, admitted: Admitted, body: bytes) -> Answer | None:
+        """The answer to a whole request; None when it unfolds to more than AT_ONCE_BYTES and has to go by `finish`."""
+        try:
+            if admitted.gzip:
+                body = inflate(body, AT_ONCE_BYTES)
+        except Declined as declined:
+            return None if declined.status == TOO_LARGE else self._failure(admitted, declined)
+        return self._accept(admitted, body)
 
     def finish(self, delivery: Delivery) -> Answer:
         """The whole body has arrived."""
-        path, content_type = delivery.path, delivery.content_type
         body = bytes(delivery.body)
         self.abandon(delivery)
         try:
-            if delivery.gzip:
+            if delivery.admitted.gzip:
                 body = inflate(body, MAX_INFLATED_BYTES)
-            _, rejected, reason = self._sinks[path].accept(body, content_type)
         except Declined as declined:
-            return self._failure(path, content_type, declined)
+            return self._failure(delivery.admitted, declined)
+        return self._accept(delivery.admitted, body)
+
+    def _accept(self, admitted: Admitted, body: bytes) -> Answer:
+        try:
+            _, rejected, reason = self._sinks[admitted.path].accept(body, admitted.content_type)
         except Refused as refused:
-            return self._failure(path, content_type, Declined(400, str(refused), f"send an {SIGNALS[path].request}"))
+            return self._failure(admitted, Declined(400, str(refused), f"send an {SIGNALS[admitted.path].request}"))
         except Retry as retry:
             after = {"Retry-After": str(max(1, round(retry.after_s)))}
-            return self._failure(path, content_type, Declined(503, str(retry), "send it again later", after))
+            return self._failure(admitted, Declined(503, str(retry), "send it again later", after))
+        except Exception:  # a bug of ours must not leave the exporter without an answer
+            _LOGGER.exception("an OTLP request failed")
+            crashed = Declined(500, "something failed inside", "look at this process's log", {"Connection": "close"})
+            return self._failure(admitted, crashed)
         if rejected or reason:
-            return _partial_success(path, content_type, rejected, reason)
-        return _SUCCESS[content_type]
+            return _partial_success(admitted, rejected, reason)
+        return _SUCCESS[admitted.content_type]
 
     def _end(self, delivery: Delivery, declined: Declined) -> Answer:
         self.abandon(delivery)
-        return self._failure(delivery.path, delivery.content_type, declined)
+        return self._failure(delivery.admitted, declined)
 
-    def _failure(self, path: str, content_type: str, declined: Declined) -> Answer:
+    def _failure(self, asked: Admitted, declined: Declined) -> Answer:
         """google.rpc.Status for those who speak protobuf, as OTLP wants it; else JSON (`message` is Status' field)."""
-        self._counters.add("requests_refused", f"{path} {declined.status}")
+        self._counters.add("requests_refused", f"{asked.path} {declined.status}")
+        content_type = PROTOBUF if asked.content_type == PROTOBUF else JSON
         if content_type == PROTOBUF:
             body = _bytes_field(2, f"{declined.error}: {declined.do}".encode())
         else:
             body = json.dumps({"error": declined.error, "do": declined.do, "message": declined.error}).encode()
         extra = tuple((name.lower().encode(), value.encode()) for name, value in declined.headers.items())
-        close = (b"connection", b"close") in extra
-        return Answer(declined.status, (*_headers(PROTOBUF if content_type == PROTOBUF else JSON), *extra), body, close)
+        return Answer(declined.status, (*_headers(content_type), *extra), body)
+
+
+def _content_type(given: Mapping[bytes, bytes]) -> str:
+    return given.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
 
 def _too_large() -> Declined:
-    return Declined(413, f"the body is larger than {MAX_BODY_BYTES} bytes", "send less at once", {"Connection": "close"})
+    return Declined(TOO_LARGE, f"the body is larger than {MAX_BODY_BYTES} bytes", "send less at once", {"Connection": "close"})
 
 
 def _headers(content_type: str) -> tuple[tuple[bytes, bytes], ...]:
@@ -189,10 +239,10 @@ def _headers(content_type: str) -> tuple[tuple[bytes, bytes], ...]:
     return tuple((name.lower().encode(), value.encode()) for name, value in always.items())
 
 
-def _partial_success(path: str, content_type: str, rejected: int, reason: str) -> Answer:
+def _partial_success(admitted: Admitted, rejected: int, reason: str) -> Answer:
     """Export…ServiceResponse with a `partial_success`; without anything to say it is empty (_SUCCESS)."""
-    if content_type == JSON:
-        told = {"partialSuccess": {SIGNALS[path].rejected: str(rejected), "errorMessage": reason}}
+    if admitted.content_type == JSON:
+        told = {"partialSuccess": {SIGNALS[admitted.path].rejected: str(rejected), "errorMessage": reason}}
         return Answer(200, _headers(JSON), json.dumps(told).encode())
     inner = (_varint_field(1, rejected) if rejected else b"") + (_bytes_field(2, reason.encode()) if reason else b"")
     return Answer(200, _headers(PROTOBUF), _bytes_field(1, inner))

@@ -1,4 +1,4 @@
-"""OTLP in front of the application's routes and middleware, for any ASGI server."""
+"""OTLP in front of the application's routes and middleware, for any ASGI server: whatever bot/web/otlp_protocol.py does not take itself."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from bot.web.ingest import SIGNALS, Answer, Delivery, Front
 
 
 class OtlpApp:
-    """POSTs to the paths of SIGNALS go to `front`, everything else to `app`."""
+    """POSTs to the paths of SIGNALS go to `front`, everything else to `app`. `read_timeout_s`: how long a body may take to come."""
 
-    def __init__(self, app: ASGIApp, front: Front) -> None:
+    def __init__(self, app: ASGIApp, front: Front, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         self._app = app
+        self._read_timeout_s = read_timeout_s
         self.front = front
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -32,7 +33,7 @@ class OtlpApp:
     async def _read(self, delivery: Delivery, receive: Receive) -> Answer | None:
         """None when the sender has gone."""
         try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
+            async with asyncio.timeout(self._read_timeout_s):
                 while True:
                     message = await receive()
                     if message["type"] != "http.request":

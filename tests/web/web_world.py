@@ -20,6 +20,8 @@ from bot.model import Event, Phase
 from bot.settings import Settings
 from bot.web.app import build_app
 from bot.web.feed import Feed
+from bot.web.otlp_asgi import OtlpApp
+from bot.web.otlp_protocol import protocol_for
 from bot.web.parts import WebParts
 
 NOW_S = 1_700_000_000.0
@@ -111,7 +113,8 @@ class World:
 def serving(app: ASGIApp) -> Iterator[str]:
     """The application on a free loopback port, in a thread; yields its address."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1))
+    http = protocol_for(app.front) if isinstance(app, OtlpApp) else "auto"
+    server = uvicorn.Server(uvicorn.Config(app, http=http, log_level="warning", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     while not server.started and thread.is_alive():

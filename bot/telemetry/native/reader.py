@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from array import array
 from collections import Counter
+from functools import partial
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -12,15 +13,16 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from bot.errors import Refused
 from bot.telemetry import limits
-from bot.telemetry.attributes import COMMIT, METHOD, REASONS, RESOURCE_KEYS, build_span, refusal, text
-from bot.telemetry.batch import Batch, Catalogue, Finished, Serving, take
+from bot.telemetry.attributes import COMMIT, METHOD, REASONS, RESOURCE_KEYS, ROUTE, RawSpan, build_span, first, kind_of, refusal, text
+from bot.telemetry.batch import Batch, Catalogue, Finished, Sender, Serving, take
 from bot.telemetry.detail import MAX_KEYS
 from bot.telemetry.extra import Extra, extra_of
 from bot.telemetry.keys import STATUSES, SeriesKey
 from bot.telemetry.native.layout import OK, UNKNOWN_RESOURCES, WHOLE_TRACE, WILDCARD, Job, Note, Pick, Row
-from bot.telemetry.otlp import attributes_of, parts_of, raw_span, scalars
+from bot.telemetry.otlp import attributes_of, counted_span, parts_of, raw_span, scalars
 from bot.telemetry.sketch import BOUNDS_MS, BUCKETS
 from bot.telemetry.span import Kind, Span
+from bot.telemetry.trimmed import COUNTED_SPAN
 from bot.telemetry.wire import TOO_MANY_PARTS
 
 KIND_CODES: dict[Kind, int] = {"internal": 1, "server": 2, "client": 3, "producer": 4, "consumer": 5}
@@ -104,32 +106,40 @@ class NativeReader:
 
     def _picked(self, body: bytes, pick: Pick) -> tuple[Span, bool]:
         service, commit, resource = self._slots[self._notes[pick.note].slot]
-        message = self._unfold(body, pick)
-        return build_span(raw_span(message, resource), service, commit), bool(pick.flags & WHOLE_TRACE)
+        whole = self._unfold(body[pick.offset : pick.offset + pick.length], resource)
+        return build_span(whole, service, commit), bool(pick.flags & WHOLE_TRACE)
 
-    def _unfold(self, body: bytes, pick: Pick) -> OtlpSpan:
-        message = OtlpSpan.FromString(body[pick.offset : pick.offset + pick.length])
-        self._parts += parts_of(message)
+    def _unfold(self, sent: bytes, resource: Extra) -> RawSpan:
+        message = OtlpSpan.FromString(sent)
+        self._charge(parts_of(message))
+        return raw_span(message, resource)
+
+    def _charge(self, parts: int) -> None:
+        self._parts += parts
         if self._parts > limits.SPAN_PARTS:
             raise Refused(TOO_MANY_PARTS)
-        return message
 
     def _missed(self, batch: Batch, body: bytes, now_s: float) -> None:
         """Spans that the kernel left: read here, their key taught. What cannot be used leaves no record."""
         self.missed = self._job.miss_count
         refused: list[int] = []
+        senders: dict[int, Sender] = {}
         for pick in self._misses[: self._job.miss_count]:
             service, commit, resource = self._slots[self._notes[pick.note].slot]
-            message = self._unfold(body, pick)
-            raw = raw_span(message, resource)
+            sent = body[pick.offset : pick.offset + pick.length]
+            message = COUNTED_SPAN.FromString(sent)
+            self._charge(limits.PARTS_OF_SPAN + len(message.attributes))
+            raw = counted_span(message)
             reason = refusal(raw, service, now_s)
             if reason is not None:
                 batch.dropped[reason] += 1
                 refused.append(pick.ordinal)
                 continue
-            number, index, span = take(batch, raw, service, commit, self._catalogue)
+            sender = senders.setdefault(pick.note, Sender(service, commit))
+            number, index = take(batch, raw, partial(self._unfold, sent, resource), sender, self._catalogue)
             self._records[pick.ordinal] = number
-            self._learn_key(message, span, index)
+            self._learn_key(raw, service, index)
+        batch.servings += [serving for sender in senders.values() if (serving := sender.serving()) is not None]
         batch.records = self._records[: self._job.spans]
         for ordinal in reversed(refused):
             del batch.records[ordinal]
@@ -165,14 +175,13 @@ class NativeReader:
         self._full.clear()
         self._taught_bytes, self._crowded = 0, False
 
-    def _learn_key(self, message: OtlpSpan, span: Span, index: int) -> None:
+    def _learn_key(self, raw: RawSpan, service: str, index: int) -> None:
         key = self._catalogue.keys[index]
         if key.overflow:
-            self._learn_overflow(span.service, key, index)
+            self._learn_overflow(service, key, index)
             return
-        raw = _operation_bytes(message, span)
-        code = KIND_CODES[span.kind], STATUS_CODES[key.status]
-        self._teach(self._services[span.service], code, raw, index)
+        code = KIND_CODES[key.kind], STATUS_CODES[key.status]
+        self._teach(self._services[service], code, _operation_bytes(raw), index)
 
     def _teach(self, service: int, code: tuple[int, int], raw: bytes, index: int) -> bool:
         """False when the table is full (many ways to write the same few names): then all is forgotten, and taught as it comes."""
@@ -195,12 +204,10 @@ class NativeReader:
         self._library.kernel_learn_key(self._kernel, self._services[service], *code, b"", WILDCARD, index)
 
 
-def _operation_bytes(message: OtlpSpan, span: Span) -> bytes:
+def _operation_bytes(raw: RawSpan) -> bytes:
     """The bytes by which the kernel knows the operation: "METHOD route" of a server span that has both, else the name."""
-    if span.kind == "server":
-        found = attributes_of(message.attributes, frozenset({*METHOD, "http.route"}))
-        method = next((found[key] for key in METHOD if key in found), "")
-        route = found.get("http.route", "")
-        if method and route and span.operation != span.name:
+    if kind_of(raw) == "server":
+        method, route = first(raw.attributes, METHOD), first(raw.attributes, ROUTE)
+        if method and route:
             return f"{method} {route}".encode()
-    return message.name.encode()
+    return raw.name.encode()
