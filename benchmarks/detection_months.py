@@ -164,7 +164,7 @@ def healthy_month(seed: int, detection: Detection, days: int = DAYS) -> Told:
         minute = at_s % MINUTE_S == 0
         for one in written:
             one.service.pass_time(at_s, WINDOW_S)
-            traffic.count(one.service.name, "op", one.step(at_s, told))
+            traffic.count(one.service.name, "op", one.step(at_s, told), at_s)
         for other in learnt if minute else ():
             other.service.pass_time(at_s, MINUTE_S)
             other.step(at_s, told)  # its traffic is not watched: told by the minute, it would look like silence in between

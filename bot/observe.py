@@ -82,7 +82,7 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
     if issue is None or incident is None:
         return await _unopened(eyes, fp, now_s, signal, strays)
     own = incident.signal
-    health, _ = eyes.telemetry.health(own.service, own.operation, now_s)
+    health, _ = eyes.telemetry.health(own.service, own.operation, now_s, own)
     comments = await eyes.forge.comments(issue.number)
     entries, twins = entries_in(comments, eyes.keyring, issue.number, eyes.bot)
     look = _Look(eyes, fp, now_s, issue, incident, health, entries, tuple(recent))
@@ -203,7 +203,7 @@ def _still_refused(telemetry: Telemetry, signal: Signal, issue: Issue, *, closed
     if closed_by_us:
         return signal.now.start_s <= closed_s
     first_s = signal.first_bad_s
-    since = telemetry.measure(signal.service, signal.operation, max(closed_s, first_s - signal.objective.window_s), first_s)
+    since = telemetry.measure(signal.service, signal.operation, max(closed_s, first_s - signal.objective.window_s), first_s, signal)
     return since is None or since.requests < signal.objective.min_requests or is_bad(since, signal.objective)
 
 
@@ -211,8 +211,8 @@ def _quiet(eyes: Eyes, signal: Signal, health: Health, now_s: float) -> bool:
     if health is not Health.HEALTHY:
         return False
     span_s = eyes.policies.autonomy.recurrence_s
-    whole = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s)
-    early = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s - span_s * 0.8)
+    whole = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s, signal)
+    early = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s - span_s * 0.8, signal)
     if whole is None or early is None:
         return False
     return early.requests > 0 and whole.requests >= signal.objective.min_requests and not is_bad(whole, signal.objective)
@@ -338,7 +338,9 @@ class _Look:
         services = services_of(paths, eyes.policies) or (signal.service,)
         serving_s = await self._serving(services, pull.merge_sha)
         merged_s = pull.closed_s or pull.created_s
-        after = eyes.telemetry.measure(signal.service, signal.operation, serving_s, self.now_s) if serving_s is not None else None
+        after = None
+        if serving_s is not None:
+            after = eyes.telemetry.measure(signal.service, signal.operation, serving_s, self.now_s, signal)
         finding = verify(
             signal, merged_s=merged_s, serving_s=serving_s, after=after, health=self.health, now_s=self.now_s, a=eyes.policies.autonomy
         )

@@ -172,7 +172,7 @@ def _health(f: Facts, h: Hands) -> Health:
     if f.incident is None:
         return Health.UNKNOWN
     signal = f.incident.signal
-    return h.eyes.telemetry.health(signal.service, signal.operation, h.clock.now())[0]
+    return h.eyes.telemetry.health(signal.service, signal.operation, h.clock.now(), signal)[0]
 
 
 async def refresh_status(f: Facts, h: Hands, *, closing: bool = False) -> None:

@@ -22,6 +22,7 @@ from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
 from bot.telemetry.histogram import Durations, Exact
 from bot.telemetry.keys import key_of
+from bot.telemetry.learnt import rate_is_back
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.logs import LogBook
 from bot.telemetry.metric_point import MetricPoint
@@ -67,8 +68,8 @@ class Scout:
         self.logs = LogBook()
         self._notices = Notices(self.gauges, self.logs, say)
         self.raised = 0  # signals since the start
-        self._unwritten = Unwritten(detection, self._watches, self.series, self.catalogue.learn)
-        self._stopped = False
+        self._unwritten = Unwritten(detection, self._watches, self.series, self.catalogue.learn, self._with_deploy)
+        self._stopped = self._crowded = False
         self._told: dict[tuple[str, str], Signal] = {}  # operations without a written objective that were said to be broken
 
     def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
@@ -152,21 +153,42 @@ class Scout:
             )
             self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
 
-    def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]:
-        """UNKNOWN and None without an objective for the operation, written or learnt."""
+        self._notice_crowding(now_s)
+
+    def _notice_crowding(self, now_s: float) -> None:
+        """Says when operations come that find no place among the learnt ones."""
+        crowded = self._unwritten.unlearnt > 0
+        if crowded and not self._crowded:
+            places = self._policies.detection.learn.operations
+            text = (
+                f"more operations without an objective are heard than the {places} that I learn: the others are counted and not watched;"
+                " raise learn.operations in policies/slo.yaml, or write objectives"
+            )
+            self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
+        self._crowded = self._crowded or crowded
+
+    @property
+    def unlearnt(self) -> int:
+        """Operations without an objective that were heard of late and are not watched, for want of places."""
+        return self._unwritten.unlearnt
+
+    def health(self, service: str, operation: str, now_s: float, incident: Signal | None = None) -> tuple[Health, Measurement | None]:
+        """UNKNOWN and None without an objective for the operation: written, learnt, or recorded in its open `incident`."""
         watch = self._watches.get((service, operation))
         self._tick(now_s)
         if watch is None:
-            return self._look_unwritten((service, operation), now_s)
+            return self._look_unwritten((service, operation), now_s, incident)
         view = self._look(watch, now_s)
+        if view.health is Health.HEALTHY and incident is not None and not rate_is_back(incident, view.now):
+            return Health.UNKNOWN, view.now  # of lost traffic that a restart has forgotten
         return view.health, view.now
 
-    def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
-        """Finished requests that started in [start_s, end_s); None without an objective for the operation.
+    def measure(self, service: str, operation: str, start_s: float, end_s: float, incident: Signal | None = None) -> Measurement | None:
+        """Finished requests that started in [start_s, end_s); None without an objective for the operation, as for `health`.
         With a learnt one, requests that ended in that time, as far back as seconds are kept."""
         watch = self._watches.get((service, operation))
         if watch is None:
-            return self._unwritten.measure((service, operation), start_s, end_s)
+            return self._unwritten.measure((service, operation), start_s, end_s, incident)
         return measurement(watch.log.started(start_s, end_s), watch.objective, start_s, end_s)
 
     def serving(self, service: str, now_s: float) -> tuple[str, float] | None:
@@ -212,9 +234,14 @@ class Scout:
             self._speak(earlier.signal, now_s, ended_text(earlier.signal, view.health, view.now, now_s))
         return view
 
-    def _look_unwritten(self, operation: tuple[str, str], now_s: float) -> tuple[Health, Measurement | None]:
+    def _look_unwritten(
+        self, operation: tuple[str, str], now_s: float, incident: Signal | None = None
+    ) -> tuple[Health, Measurement | None]:
+        known = self._unwritten.open_signal(operation) is not None
+        health, now = self._unwritten.health(operation, now_s, incident)
+        if incident is not None and not known and self._unwritten.open_signal(operation) is not None:
+            self._told.setdefault(operation, incident)  # was said before the restart
         earlier = self._told.get(operation)
-        health, now = self._unwritten.health(operation, now_s)
         signal = self._unwritten.open_signal(operation)
         if signal is not None and earlier is None:
             self._told[operation] = signal

@@ -100,6 +100,7 @@ class ControlPlane:
             "sre_space_span_series": len(self.scout.catalogue.keys),
             "sre_space_detail_share": 0.5**self.scout.catalogue.detail.halvings,
             "sre_space_metric_series": len(self.metrics.series),
+            "sre_space_operations_unlearnt": self.scout.unlearnt,
             "sre_space_gauge_overflow_total": self.scout.gauges.overflow,
             "sre_space_log_templates": len(self.scout.logs),
             "sre_space_log_overflow_total": self.scout.logs.overflow,

@@ -28,7 +28,7 @@ class Learn:
     min_history_s: float = 3_600.0  # nothing is said of an operation before it has been seen so long …
     min_requests: int = 500  # … and has answered so many requests
     agree: int = 2  # so many detectors have to agree
-    operations: int = 200  # at most so many are learnt, the first ones heard
+    operations: int = 200  # at most so many are learnt at a time
 
 
 @dataclass(frozen=True)
