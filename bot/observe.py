@@ -70,7 +70,7 @@ async def read_records(forge: ForgeReader, keyring: Keyring, number: int, bot: s
 
 def fingerprint_of(signal: Signal) -> str:
     """An incident is one operation being unwell: a latency breach that turns into errors stays the same incident."""
-    return fingerprint(signal.service, signal.operation, "")
+    return fingerprint(signal.service, signal.operation, signal.aspect)
 
 
 async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
@@ -211,6 +211,8 @@ def _quiet(eyes: Eyes, signal: Signal, health: Health, now_s: float) -> bool:
     if health is not Health.HEALTHY:
         return False
     span_s = eyes.policies.autonomy.recurrence_s
+    if signal.kind.of_service:
+        span_s = max(span_s, signal.objective.window_s)  # a gauge may be read once a minute
     whole = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s, signal)
     early = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s - span_s * 0.8, signal)
     if whole is None or early is None:

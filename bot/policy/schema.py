@@ -32,6 +32,27 @@ class Learn:
 
 
 @dataclass(frozen=True)
+class Saturation:
+    """policies/slo.yaml, `saturation`: gauges that say how much of something is in use."""
+
+    enabled: bool = True
+    limit: float = 0.9  # from this share on something counts as nearly used up
+    hold_s: float = 60.0  # it is a signal when it has been so for so long without a break
+    services: tuple[tuple[str, float], ...] = ()  # other limits, by service
+
+    def limit_of(self, service: str) -> float:
+        return next((limit for name, limit in self.services if name == service), self.limit)
+
+
+@dataclass(frozen=True)
+class Logs:
+    """policies/slo.yaml, `logs`: services that log unusually many errors."""
+
+    enabled: bool = True
+    hold_s: float = 30.0  # a burst is a signal when it has gone on for so long
+
+
+@dataclass(frozen=True)
 class Detection:
     """policies/slo.yaml beside its objectives: how sure Scout has to be. Sections and keys that the file leaves out are as here."""
 
@@ -40,6 +61,8 @@ class Detection:
     deploy_within_s: float = 600.0  # a deploy at most so long before the first bad request is told with the signal
     traffic: Traffic = Traffic()
     learn: Learn = Learn()
+    saturation: Saturation = Saturation()
+    logs: Logs = Logs()
 
 
 @dataclass(frozen=True)

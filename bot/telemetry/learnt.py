@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Generic, Protocol, TypeVar
 
 from bot.detection.flapping import Flapping
 from bot.detection.volume import PLAUSIBLE
@@ -35,11 +36,20 @@ def rate_is_back(signal: Signal, now: Measurement) -> bool:
     return now.requests / (now.end_s - now.start_s) >= PLAUSIBLE * before.requests / (before.end_s - before.start_s)
 
 
-class LearntWatch:
+class Measures(Protocol):
+    """Where the measurements of an objective come from."""
+
+    def measure(self, objective: Objective, start_s: float, end_s: float) -> Measurement: ...
+
+
+M = TypeVar("M", bound=Measures)
+
+
+class LearntWatch(Generic[M]):
     """Whether it is still bad is said by the detector that found it (`bad`), or by the limits in its signal; that it is well again, by its
     requests."""
 
-    def __init__(self, counted: Counted, flapping_s: float) -> None:
+    def __init__(self, counted: M, flapping_s: float) -> None:
         self.counted = counted
         self.signal_now: Signal | None = None
         self.objective: Objective | None = None

@@ -47,7 +47,7 @@ class Unwritten:
         self._baselines: Idle[Baseline] = Idle(detection.learn.operations, _forgettable)
         self._found: dict[Operation, Finding] = {}
         self._losses: dict[Operation, Loss] = {}
-        self._watches: dict[Operation, LearntWatch] = {}  # in the order of their first episodes
+        self._watches: dict[Operation, LearntWatch[Counted]] = {}  # in the order of their first episodes
         self._ticked_s: float | None = None
 
     @property
@@ -117,7 +117,7 @@ class Unwritten:
             if watch is not None and watch.signal_now is None:
                 watch.broke(self._with_deploy(self._signal(operation, watch.counted, now_s)), now_s)
 
-    def _watch(self, operation: Operation) -> LearntWatch | None:
+    def _watch(self, operation: Operation) -> LearntWatch[Counted] | None:
         """None when there are WATCHES and all of them are in an episode."""
         watch = self._watches.get(operation)
         if watch is not None:
