@@ -59,7 +59,7 @@ def _key(signal: Signal) -> Key:
     return signal.service, signal.operation, signal.aspect
 
 
-def _told(group: Group, signal: Signal, known: dict[tuple[str, str], Signal]) -> Belonging:
+def _told(group: Group, signal: Signal, known: dict[Key, Signal]) -> Belonging:
     primary = group.primary
     others = [known[one.key] for one in group.members if one.key != _key(signal)]
     others.sort(key=lambda s: (s.first_bad_s, s.service, s.operation))

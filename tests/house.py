@@ -62,8 +62,12 @@ class House:
             while self.system.arrivals and self.system.arrivals[0][0] <= self.clock.now_s:
                 batch.append(heapq.heappop(self.system.arrivals)[2])
             self.scout.observe(batch)
+            self.also(self.clock.now_s)
             broken = {fingerprint_of(s) for s in self.scout.signals(self.clock.now_s)}
         return broken
+
+    def also(self, now_s: float) -> None:
+        """What else arrives at this moment, beside spans."""
 
     async def run(self, seconds: float, step_s: float = 0.5) -> None:
         """Spans arrive and the loop looks, every `step_s`."""

@@ -14,6 +14,7 @@ from bot.telemetry.log_line import LogLine, Severity
 from bot.telemetry.second_counts import SecondCounts
 
 OVERFLOW = "(other)"  # the service or template beyond the limits
+EXPORT_S = 60.0  # SDKs send at least so often: metrics every minute, logs and spans every few seconds
 QUIET_S = 60.0  # a template not seen for so long gives its place to a new one
 RISEN = 2.0  # this many times its worst earlier stretch of equal length, and a template counts as risen
 MOST_TEMPLATES = 20
@@ -76,6 +77,7 @@ class LogBook:
         self._services: dict[str, _Service] = {}
         self._watch = BurstWatch()
         self._heard = SecondCounts(limits.LOG_KEPT_S)  # anything of anybody
+        self._last_s = -math.inf  # when it was
         self._listening_s: float | None = None  # since when somebody was heard
         self._templates = 0
         self._dropped_s = -math.inf  # when a service to forget was looked for in vain
@@ -100,9 +102,9 @@ class LogBook:
         self._listening_s = now_s if self._listening_s is None else self._listening_s
         service = self._service(name, now_s, only_errors=only_errors)
         service.only_errors = service.only_errors and only_errors
-        service.last_s = now_s
-        service.heard.mark(int(now_s))
-        self._heard.mark(int(now_s))
+        _mark(service.heard, service.last_s, now_s)
+        _mark(self._heard, self._last_s, now_s)
+        service.last_s = self._last_s = now_s
         return service
 
     def measure(self, service: str, start_s: float, end_s: float) -> Measurement:
@@ -237,6 +239,12 @@ class LogBook:
 
     def _overflowed(self, reason: str) -> None:
         self.overflow[reason] = self.overflow.get(reason, 0) + 1
+
+
+def _mark(heard: SecondCounts, last_s: float, now_s: float) -> None:
+    """Heard now and, unless that is long ago, all the time since it was heard last."""
+    for second in range(int(max(last_s, now_s - EXPORT_S)), int(now_s) + 1) if now_s - last_s <= EXPORT_S else (int(now_s),):
+        heard.mark(second)
 
 
 def _change(service: str, text: str, template: _Template, start_s: float, end_s: float, before_s: float) -> TemplateChange | None:
