@@ -279,14 +279,19 @@ class Scout:
         return seen
 
     def _with_deploy(self, signal: Signal) -> Signal:
-        """With the commit that the service began to answer from shortly before the bad time, when there is one."""
-        within_s = self._policies.detection.deploy_within_s
+        """With the commit that was deployed shortly before the bad time, as its requests or a webhook tell it, when there is one."""
+        since_s = signal.first_bad_s - self._policies.detection.deploy_within_s
         found = [
-            commit
-            for service, commit, previous, first_s in self._store.commits.since(signal.first_bad_s - within_s)
+            (first_s, commit)
+            for service, commit, previous, first_s in self._store.commits.since(since_s)
             if service == signal.service and previous and first_s <= signal.first_bad_s
         ]
-        return replace(signal, deploy=found[-1]) if found else signal
+        found += [(at_s, commit) for commit, at_s in self._store.commits.announced(signal.service, since_s, signal.first_bad_s)]
+        return replace(signal, deploy=max(found)[1]) if found else signal
+
+    def deployed(self, service: str, commit: str, at_s: float) -> None:
+        """The platform says so (a webhook): told with what breaks afterwards; that it serves is believed of telemetry alone."""
+        self._store.commits.announce(service, commit, at_s)
 
     def _speak(self, signal: Signal, now_s: float, text: str) -> None:
         speak(self._say, signal, now_s, text)

@@ -38,6 +38,7 @@ from bot.telemetry.reader import TraceReader
 from bot.texts import Links
 from bot.topics import WAKE, Announcer
 from bot.web.app import build_app
+from bot.web.deployments import Deployment
 from bot.web.feed import Feed
 from bot.web.parts import Reading, Sink, WebParts
 from bot.web.signal_sinks import LogsSink, MetricsSink, TracesSink
@@ -80,6 +81,10 @@ class ControlPlane:
 
     def wake(self, reason: str) -> None:
         self.bus.publish(WAKE, reason)
+
+    def deployed(self, deployment: Deployment) -> None:
+        for service in self.policies.deployed_in(deployment.environment):
+            self.scout.deployed(service, deployment.commit, deployment.at_s)
 
     def state(self) -> Json:
         rss_mib = self._process.memory_info().rss / 1024 / 1024
@@ -169,6 +174,7 @@ def web_parts(plane: ControlPlane, lifespan: Callable[[], AbstractAsyncContextMa
         started_s=plane.clock.now(),
         counters=plane.counters,
         readings=plane.readings,
+        deployed=plane.deployed,
     )
 
 

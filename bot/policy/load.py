@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -185,7 +185,7 @@ def _logs(entry: Entry) -> Logs:
 def _services(top: Entry) -> tuple[ServiceSpec, ...]:
     found: dict[str, ServiceSpec] = {}
     for item in top.mapping(["services"])["services"].items(at_least=1):
-        keys = item.mapping(["name", "paths"], ["manifest", "dependency_key"])
+        keys = item.mapping(["name", "paths"], ["manifest", "dependency_key", "environments"])
         name = keys["name"].text()
         if name in found:
             raise keys["name"].refused(f"a second service {name!r}")
@@ -194,12 +194,14 @@ def _services(top: Entry) -> tuple[ServiceSpec, ...]:
             manifest = keys["manifest"].text()
             if not any(matches(manifest, pattern) for pattern in spec.paths):
                 raise keys["manifest"].refused(f"{manifest!r} is under none of the service's paths")
-            spec = ServiceSpec(name, spec.paths, manifest)
+            spec = replace(spec, manifest=manifest)
         if "dependency_key" in keys:
             key = keys["dependency_key"].text()
             if key.count("{name}") != 1:
                 raise keys["dependency_key"].refused("expected {name} exactly once, where the dependency's name goes")
-            spec = ServiceSpec(name, spec.paths, spec.manifest, key)
+            spec = replace(spec, dependency_key=key)
+        if "environments" in keys:
+            spec = replace(spec, environments=keys["environments"].texts())
         found[name] = spec
     return tuple(found.values())
 

@@ -73,6 +73,7 @@ class ServiceSpec:
     paths: tuple[str, ...]  # globs (** crosses folders) of the files that it is built from
     manifest: str = ""  # the YAML file that bounds its dependencies; "" when it has none
     dependency_key: str = "dependencies.{name}"  # where in the manifest a dependency's settings stand
+    environments: tuple[str, ...] = ()  # of GitHub deployments that bring it into service
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,10 @@ class Policies:
 
     def service(self, name: str) -> ServiceSpec | None:
         return next((s for s in self.services if s.name == name), None)
+
+    def deployed_in(self, environment: str) -> tuple[str, ...]:
+        """The services that a GitHub deployment to this environment brings into service."""
+        return tuple(s.name for s in self.services if environment in s.environments)
 
     def confidence_model(self, kind: str) -> ConfidenceModel:
         return dict(self.confidence)[kind]
