@@ -92,8 +92,7 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
         asked += _asked(eyes, look.pull_comments[number], (*entries, *look.pull_entries[number]), number)
     retried_s = max((e.at_s for e in look.all_entries() if _is(e, "retry")), default=0.0)
     escalations = [e for e in entries if isinstance(e.record, EscalationRecord) and e.at_s > retried_s]
-    others = any(fingerprint_of(s) != fp for s in eyes.telemetry.signals(now_s))
-    found = belonging(signal or own, eyes.telemetry, eyes.policies, [(issue.number, incident)], now_s) if others else Belonging()
+    found = await _belonging(eyes, signal or own, issue, incident, now_s)
     return Facts(
         fingerprint=fp,
         now_s=now_s,
@@ -120,7 +119,18 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
         confidence_above=eyes.policies.autonomy.confidence_above,
         affected=found.affected,
         upstream=found.upstream,
+        part_of=found.part_of if signal is not None and issue.state == "open" else "",
     )
+
+
+async def _belonging(eyes: Eyes, signal: Signal, issue: Issue, incident: IncidentRecord, now_s: float) -> Belonging:
+    """Of an incident that has an issue: with the older ones that are open and whose own signals are broken now."""
+    broken = {fingerprint_of(s) for s in eyes.telemetry.signals(now_s)} - {incident.fingerprint}
+    if not broken:
+        return Belonging()
+    older = [(i.number, r) for i, r in await incidents(eyes.forge, eyes.keyring, eyes.bot) if i.number < issue.number]
+    opened = [*((number, record) for number, record in older if record.fingerprint in broken), (issue.number, incident)]
+    return belonging(signal, eyes.telemetry, eyes.policies, opened, now_s)
 
 
 async def _unopened(eyes: Eyes, fp: str, now_s: float, signal: Signal | None, strays: tuple[int, ...]) -> Facts:

@@ -20,6 +20,7 @@ from bot.decide import (
     CreateBranch,
     DropTwin,
     Escalate,
+    JoinOlder,
     Judge,
     Learn,
     Merge,
@@ -93,6 +94,8 @@ async def perform(step: Step, f: Facts, h: Hands) -> None:
             await _open_issue(f, h)
         case CloseDuplicate(number):
             await _close_duplicate(number, f, h)
+        case JoinOlder(number):
+            await _join_older(number, f, h)
         case DropTwin(comment_id):
             with contextlib.suppress(Missing):  # somebody else was quicker
                 await h.forge.delete_comment(comment_id)
@@ -150,6 +153,16 @@ async def _close_duplicate(number: int, f: Facts, h: Hands) -> None:
     await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, NoticeRecord(DUPLICATE_NOTICE), text)
     await h.forge.update_issue(number, state="closed", reason="not_planned")
     h.say(f, "loop", Phase.ACT, f"#{number} says the same as this incident: closed as a duplicate")
+
+
+async def _join_older(older: int, f: Facts, h: Hands) -> None:
+    """Marks it first, as a duplicate: what is still broken when the older one ends gets an incident of its own again."""
+    if (await h.forge.issue(older)).state != "open":
+        raise Conflict("the older one is closed by now: look again")
+    number, text = _number(f), notices.same_cause(older)
+    await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, NoticeRecord(DUPLICATE_NOTICE), text)
+    await h.forge.update_issue(number, state="closed", reason="not_planned")
+    h.say(f, "loop", Phase.ACT, f"#{number} has the same cause as #{older}: closed as a duplicate, it goes on there")
 
 
 async def _close_issue(why: str, f: Facts, h: Hands) -> None:

@@ -6,9 +6,12 @@ import asyncio
 import heapq
 from dataclasses import replace
 
+from bot.ensure import ensure_issue
+from bot.journal import IncidentRecord
 from bot.names import HOLD_ALL_LABEL
+from bot.observe import fingerprint_of
 from bot.policy.maintenance import ALL, Window
-from tests.house import THREE, House
+from tests.house import BOT, KEYRING, THREE, House
 from tests.telemetry.world import BUY, ENGINE, FRONT, GATE, OFFERS, PRICE, T0, Faults, objective, root_spans
 
 OTHER = objective("billing", "POST /bill")
@@ -116,5 +119,26 @@ def test_while_everything_is_on_hold_no_incident_is_opened() -> None:
         await house.forge.update_issue(freeze.number, state="closed")
         await house.run(2.0)
         assert len(await house.open()) == 1
+
+    asyncio.run(story())
+
+
+def test_two_open_incidents_that_turn_out_to_have_one_cause_become_one_and_that_is_said_once() -> None:
+    async def story() -> None:
+        house = House()
+        hanging(house, 60.0)
+        await house.run(52.0)
+        ((first, _),) = await house.open()
+        signal = next(s for s in house.scout.signals(house.clock.now_s) if s.service == ENGINE)
+        record = IncidentRecord(fingerprint_of(signal), signal, house.scout.evidence(signal, house.clock.now_s))
+        number = await ensure_issue(house.forge, KEYRING, BOT, record, "slow", "opened before the calls were known")
+        await house.run(1.0)
+        house.start()
+        await house.run(20.0)
+        assert [i.number for i, _ in await house.open()] == [first.number]
+        younger = await house.forge.issue(number)
+        assert younger.state == "closed"
+        assert (await house.comments(number)).count(f"the same cause as #{first.number}") == 1
+        assert f"`{PRICE}` in `{ENGINE}`" in await house.comments(first.number)
 
     asyncio.run(story())

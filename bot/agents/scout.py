@@ -253,7 +253,7 @@ class Scout:
         earlier = watch.episode
         loss = self._unwritten.loss((watch.objective.service, watch.objective.operation))
         lost_since_s = loss.shortfall.since_s if loss is not None else None
-        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective), lost_since_s)
+        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective), lost_since_s, 0.5**self._halvings)
         if earlier is None and watch.episode is not None:
             watch.episode.signal = self._with_deploy(watch.episode.signal)
             self._raised += 1

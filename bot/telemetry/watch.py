@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -92,10 +93,12 @@ class Watch:
         hanging: Sequence[tuple[float, Request]],
         plausible_losses: Callable[[int], float],
         lost_since_s: float | None = None,
+        sampled: float = 1.0,
     ) -> View:
         """Looks at the last window. `hanging`: (when it became overdue, request) of those that seem not to have ended;
         `plausible_losses`: how many of so many requests may seem so because their span was lost; `lost_since_s`: since when implausibly
-        few requests come, when that is so.
+        few requests come, when that is so; `sampled`: the share of all traces among which `hanging` was looked for. When enough of those
+        hang, each stands for as many as it was chosen from.
 
         A request that hangs counts in the window in which it became overdue, as one that ended counts where it ended; while
         enough of them hang, the service is not healthy.
@@ -103,8 +106,10 @@ class Watch:
         start_s = now_s - self.objective.window_s
         ended = self.log.ended(start_s, now_s)
         unfinished = [request for overdue_s, request in hanging if overdue_s > start_s]
-        if len(unfinished) <= plausible_losses(len(ended) + len(unfinished)):
+        if len(unfinished) <= plausible_losses(math.ceil(sampled * len(ended)) + len(unfinished)):
             unfinished = []
+        if len(unfinished) >= self.objective.min_bad:
+            unfinished *= round(1.0 / sampled)
         now = measurement([*ended, *unfinished], self.objective, start_s, now_s)
         kind = breach(now, self.objective)
         self._judge(now_s, learning=self.episode is None and kind is None)
@@ -121,7 +126,7 @@ class Watch:
             missing = measurement(self.log.ended(lost_since_s, now_s), self.objective, lost_since_s, now_s)
             self._broken(SignalKind.THROUGHPUT, missing, now_s, ())
             return View(Health.UNHEALTHY, now, 0)
-        many_hang = len(hanging) >= self.objective.min_bad and self._implausible(hanging, now_s, plausible_losses)
+        many_hang = len(hanging) >= self.objective.min_bad and self._implausible(hanging, now_s, plausible_losses, sampled)
         return View(self._unbroken(now, now_s, many_hang), now, len(unfinished))
 
     def _judge(self, now_s: float, *, learning: bool) -> None:
@@ -146,9 +151,11 @@ class Watch:
                 return kind, found
         return None
 
-    def _implausible(self, hanging: Sequence[tuple[float, Request]], now_s: float, plausible_losses: Callable[[int], float]) -> bool:
+    def _implausible(
+        self, hanging: Sequence[tuple[float, Request]], now_s: float, plausible_losses: Callable[[int], float], sampled: float
+    ) -> bool:
         since_s = min(overdue_s for overdue_s, _ in hanging)
-        return len(hanging) > plausible_losses(len(self.log.ended(since_s, now_s)) + len(hanging))
+        return len(hanging) > plausible_losses(math.ceil(sampled * len(self.log.ended(since_s, now_s))) + len(hanging))
 
     def _broken(self, kind: SignalKind, now: Measurement, now_s: float, unfinished: Sequence[Request]) -> None:
         slow = now.end_s - now.start_s > self.objective.window_s
