@@ -111,6 +111,10 @@ class Unwritten:
     def loss(self, operation: Operation) -> Loss | None:
         return self._losses.get(operation)
 
+    def lost(self) -> Collection[Operation]:
+        """Operations, written ones too, whose traffic stays away."""
+        return self._losses
+
     def _follow(self, now_s: float) -> None:
         for operation in {*self._found, *self._losses} - self._written:
             watch = self._watch(operation)
