@@ -195,7 +195,7 @@ def months(count: int) -> dict[str, Any]:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.detection_live", description=__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help=f"faults to detect (default {RUNS})")
-    parser.add_argument("--months", type=int, default=1, metavar="N", help="healthy months (default 1), about two minutes each")
+    parser.add_argument("--months", type=int, default=1, metavar="N", help="healthy months (default 1), about five minutes each")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
     report = figures(options.runs) | (months(options.months) if options.months else {})  # what was not measured is not named

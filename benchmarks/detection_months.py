@@ -2,30 +2,37 @@
 
 Twenty services on a simulated clock for thirty days: a daily and a weekly rhythm with nights of a twentieth of the traffic, deploys with
 cold starts, one customer all of whose requests are slow, durations with a heavy tail, failures that cluster. Half of the
-services have a written objective, the others are learnt. Traffic comes in aggregated steps, not as spans: written objectives see each
-window's counts through the `Stream` that a Watch has, under its rule for a breach (without its hysteresis); learnt ones through their
-`Baseline`; the traffic of the former through `Traffic`.
+services have a written objective, the others are learnt. Traffic comes in aggregated steps, not as spans, to the classes that judge it
+live: a `Watch` for each written objective, with its hysteresis, over a log of whole steps; `Unwritten` for the traffic of all services
+and for the baselines of those that are learnt, over a table of whole steps.
 """
 
 from __future__ import annotations
 
 import math
 import random
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from bot.detection.stream import Stream
-from bot.detection.traffic import Traffic
-from bot.model import Measurement, Objective
+from bot.model import Objective, SignalKind
 from bot.policy.schema import Detection
-from bot.telemetry.baseline import Baseline
+from bot.telemetry.keys import SeriesKey
+from bot.telemetry.series import SeriesTable, Window
 from bot.telemetry.sketch import Sketch
+from bot.telemetry.span import Kind
+from bot.telemetry.unwritten import Unwritten
+from bot.telemetry.watch import Watch
+from bot.telemetry.windows import Request, RequestLog
 
 SERVICES = 20
 DAYS = 30
 DAY_S = 86_400
 WINDOW_S = 10  # of a written objective
-MINUTE_S = 60  # learnt services are told by the minute
+LEARNT_S = WINDOW_S  # of a step of learnt services
+LOGGED_STEPS = 2 * 7 * 6  # two entries for each of the longest windows that a Watch looks back (SLOW_WINDOWS), and one more
+KEPT_STEPS = 2_000
+USUAL_MS = 100.0
 QUIET_S = 600.0  # signals of one service within so long are one
 MOST_UNEVEN = 3.0  # times the usual: a world that is well keeps what is promised in each quarter of an hour
 SLOW_MS = 1_500.0  # of a request that is slow; usual ones take 100
@@ -97,35 +104,80 @@ class Told:
         self._last_s[service] = at_s
 
 
+class StepLog(RequestLog):
+    """The requests of whole steps: all of a kind took equally long. As many seconds as the slowest look of a Watch asks for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._steps: deque[tuple[float, list[Request]]] = deque(maxlen=LOGGED_STEPS)
+
+    def step(self, end_s: float, good: int, slow: int, failed: int) -> None:
+        kinds = ((good, USUAL_MS, False), (slow, SLOW_MS, False), (failed, USUAL_MS, True))
+        self._steps.append((end_s, [r for n, took_ms, error in kinds for r in [Request(end_s - took_ms / 1e3, end_s, error)] * n]))
+
+    def ended(self, start_s: float, end_s: float) -> list[Request]:
+        found: list[Request] = []
+        for at_s, requests in reversed(self._steps):
+            if at_s <= start_s:
+                break
+            if at_s <= end_s:
+                found[:0] = requests
+        return found
+
+
 class Written:
-    """A service with an objective, as bot/telemetry/watch.py judges it."""
+    """A service with an objective, judged by its `Watch`."""
 
     def __init__(self, service: Service, detection: Detection) -> None:
         self.service = service
-        self.objective = Objective(service.name, "op", 1000.0, 0.02, float(WINDOW_S), 15, 5)
-        self.streams = [
-            Stream(allowed, allowed, float(WINDOW_S), 5, detection.false_alarms_per_year) for allowed in (self.objective.slow_ratio, 0.02)
-        ]
+        objective = Objective(service.name, "op", 1000.0, 0.02, float(WINDOW_S), 15, 5)
+        self.watch = Watch(objective, detection.false_alarms_per_year, detection.again_within_s)
+        self.log = StepLog()
+        self.watch.log = self.log
 
     def step(self, at_s: int, told: Told) -> int:
         requests, slow, failed = self.service.counts(at_s, WINDOW_S)
-        window = Measurement(at_s, at_s + WINDOW_S, requests, failed, slow, None, None)
-        broken = (self.objective.too_slow(window), self.objective.too_many_errors(window))
-        for stream, bad, breach, what in zip(self.streams, (slow, failed), broken, ("latency", "errors"), strict=True):
-            stream.add_many(requests, bad)
-            stream.look(float(at_s), learning=not any(broken))
-            if (breach and stream.unusual) or stream.over or stream.burning(float(at_s)):
-                told.tell(at_s, self.service.name, what)
-                stream.recovered()
+        now_s = float(at_s + WINDOW_S)
+        self.log.step(now_s, requests - slow, slow, 0)
+        self.log.step(now_s, 0, 0, failed)
+        for kind, bad in ((SignalKind.LATENCY, slow), (SignalKind.ERRORS, failed)):
+            self.watch.streams[kind].add_many(requests, bad)
+        self.watch.look(now_s, (), lambda _: math.inf)
+        if self.watch.episode is not None:
+            told.tell(at_s, self.service.name, self.watch.episode.signal.kind.value)
         return requests
 
 
-class Learnt:
-    """A service without one."""
+class StepTable(SeriesTable):
+    """What `Unwritten` asks of a table of series, of whole steps."""
 
-    def __init__(self, service: Service, detection: Detection) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self._fresh_steps: list[tuple[int, SeriesKey, int, Sketch]] = []
+        self._kept: deque[tuple[int, SeriesKey, int, Sketch]] = deque(maxlen=KEPT_STEPS)
+
+    def step(self, at_s: int, service: str, errors: int, sketch: Sketch) -> None:
+        self._fresh_steps.append((at_s, SeriesKey(service, "op", "server", "ok"), errors, sketch))
+
+    def closed(self, until_s: float) -> Iterator[tuple[int, SeriesKey, int, Sketch]]:
+        fresh, self._fresh_steps = self._fresh_steps, []
+        self._kept.extend(fresh)
+        return iter(fresh)
+
+    def window(self, service: str, operation: str, kind: Kind, start_s: float, end_s: float) -> Window:
+        errors, total = 0, Sketch()
+        for at_s, key, failed, sketch in self._kept:
+            if key.service == service and start_s <= at_s < end_s:
+                errors += failed
+                total.merge(sketch)
+        return Window(total.count, errors, total)
+
+
+class Learnt:
+    """A service without one: makes its requests' durations."""
+
+    def __init__(self, service: Service) -> None:
         self.service = service
-        self.baseline = Baseline(service.name, "op", detection.learn, detection.false_alarms_per_year)
         self._pool = [self._durations(20) for _ in range(POOL)]
 
     def _durations(self, requests: int) -> Sketch:
@@ -134,19 +186,17 @@ class Learnt:
             sketch.add(100.0 * (rng.paretovariate(1.8) if rng.random() < 0.02 else rng.lognormvariate(0.0, 0.5)))
         return sketch
 
-    def step(self, at_s: int, told: Told) -> int:
-        requests, slow, failed = self.service.counts(at_s, MINUTE_S)
+    def step(self, at_s: int, table: StepTable) -> None:
+        requests, slow, failed = self.service.counts(at_s, LEARNT_S)
+        if not requests:
+            return
         sketch = Sketch()
         sketch.add(SLOW_MS, slow)
         for _ in range((requests - slow) // 20):
             sketch.merge(self.service.rng.choice(self._pool))
         for _ in range((requests - slow) % 20):
             sketch.add(100.0 * self.service.rng.lognormvariate(0.0, 0.5))
-        self.baseline.take(failed, sketch, float(at_s))
-        found = self.baseline.look(float(at_s))
-        if found is not None:
-            told.tell(at_s, self.service.name, f"learnt {found.kind}")
-        return requests
+        table.step(at_s, self.service.name, failed, sketch)
 
 
 def healthy_month(seed: int, detection: Detection, days: int = DAYS) -> Told:
@@ -157,21 +207,33 @@ def healthy_month(seed: int, detection: Detection, days: int = DAYS) -> Told:
         for i in range(SERVICES)
     ]
     written = [Written(one, detection) for one in services[: SERVICES // 2]]
-    learnt = [Learnt(one, detection) for one in services[SERVICES // 2 :]]
-    traffic = Traffic(detection.traffic, detection.false_alarms_per_year, SERVICES)
-    told = Told()
+    learnt = [Learnt(one) for one in services[SERVICES // 2 :]]
+    table, told = StepTable(), Told()
+    names = {(one.service.name, "op") for one in written}
+    unwritten = Unwritten(detection, names, table, lambda key, sketch, second: None, lambda signal: signal)
     for at_s in _steps(days):
-        minute = at_s % MINUTE_S == 0
         for one in written:
             one.service.pass_time(at_s, WINDOW_S)
-            traffic.count(one.service.name, "op", one.step(at_s, told))
-        for other in learnt if minute else ():
-            other.service.pass_time(at_s, MINUTE_S)
-            other.step(at_s, told)  # its traffic is not watched: told by the minute, it would look like silence in between
-        traffic.tick(float(at_s + WINDOW_S))
-        for loss in traffic.losses():
-            told.tell(at_s, loss.service, "throughput")
+            requests, sketch = one.step(at_s, told), Sketch()
+            sketch.add(USUAL_MS, requests)
+            table.step(at_s, one.service.name, 0, sketch)
+        for other in learnt if at_s % LEARNT_S == 0 else ():
+            other.service.pass_time(at_s, LEARNT_S)
+            other.step(at_s, table)
+        _judge(unwritten, at_s, told)
     return told
+
+
+def _judge(unwritten: Unwritten, at_s: int, told: Told) -> None:
+    now_s = float(at_s + WINDOW_S)
+    unwritten.tick(now_s)
+    for operation in unwritten.operations():
+        unwritten.health(operation, now_s)
+        signal = unwritten.open_signal(operation)
+        if signal is not None:
+            told.tell(at_s, signal.service, f"learnt {signal.kind}")
+    for service, _ in unwritten.lost():
+        told.tell(at_s, service, "throughput")
 
 
 def _steps(days: int) -> Iterator[int]:

@@ -14,10 +14,10 @@ class NoTelemetry:
     def signals(self, now_s: float) -> Sequence[Signal]:
         return ()
 
-    def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]:
+    def health(self, service: str, operation: str, now_s: float, incident: Signal | None = None) -> tuple[Health, Measurement | None]:
         return Health.UNKNOWN, None
 
-    def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
+    def measure(self, service: str, operation: str, start_s: float, end_s: float, incident: Signal | None = None) -> Measurement | None:
         return None
 
     def serving(self, service: str, now_s: float) -> tuple[str, float] | None:

@@ -31,6 +31,13 @@ class CloseDuplicate:
 
 
 @dataclass(frozen=True)
+class JoinOlder:
+    """This incident turns out to have the cause of an older one."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class DropTwin:
     comment_id: int
 
@@ -122,6 +129,7 @@ Step = (
     Wait
     | OpenIssue
     | CloseDuplicate
+    | JoinOlder
     | DropTwin
     | Answer
     | Begin
@@ -158,6 +166,8 @@ def decide(f: Facts, a: Autonomy) -> Step:
         return _closed(f, a)
     if f.held:
         return Wait("on hold")
+    if older := _older(f):
+        return JoinOlder(older)
     if not f.attempts:
         return _first(f)
     current = f.attempts[-1]
@@ -184,6 +194,14 @@ def _closed(f: Facts, a: Autonomy) -> Step:
         closed_s = f.issue.closed_s or f.now_s
         return Learn(f.issue.number) if f.now_s - closed_s > a.learn_after_s * (1 + f.lessons) else Wait("the curator is at it")
     return Wait("closed")
+
+
+def _older(f: Facts) -> int:
+    """The older open incident that has the same cause; 0 when there is none, or when this one is too far to be given up: something was
+    proposed, a person was called, or a person has reopened it."""
+    number = int(f.part_of[1:]) if f.part_of.startswith("#") else 0
+    begun = any(x.branch_sha or x.pull for x in f.attempts) or f.called or (f.issue is not None and f.issue.reopened)
+    return number if f.health is Health.UNHEALTHY and not begun else 0
 
 
 def _left_open(f: Facts, current: Attempt) -> PullFacts | None:

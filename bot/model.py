@@ -24,11 +24,21 @@ class SignalKind(StrEnum):
     LATENCY = "latency"
     ERRORS = "errors"
     THROUGHPUT = "throughput"  # requests that should be there are not
+    SATURATION = "saturation"  # a gauge says that something of the service is nearly used up
+    LOG_ERRORS = "log-errors"  # the service logs unusually many errors
+
+    @property
+    def of_service(self) -> bool:
+        """Whether it concerns the service as a whole: it is measured from a gauge or from logs, not from the requests of one operation."""
+        return self in (SignalKind.SATURATION, SignalKind.LOG_ERRORS)
 
 
 @dataclass(frozen=True)
 class Objective:
-    """One entry of policies/slo.yaml: what is promised for one operation. Or what was learnt of one that nobody promised anything for."""
+    """One entry of policies/slo.yaml: what is promised for one operation. Or what was learnt of one that nobody promised anything for.
+
+    Of a signal that concerns a whole service, `operation` names the gauge, or says that it is about error logs.
+    """
 
     service: str
     operation: str
@@ -40,6 +50,7 @@ class Objective:
     quantile: float = 0.99  # this share of the requests takes at most p99_ms
     availability: float | None = None  # the share that succeeds in the long run: for the burn rates; without it 1 - error_ratio
     learnt: bool = False  # not promised: what the operation's own past says
+    limit: float | None = None  # SATURATION: readings at or above this share of what there is are bad
 
     @property
     def slow_ratio(self) -> float:
@@ -55,7 +66,11 @@ class Objective:
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one operation did in one window. `p99_ms` is None when there were no requests."""
+    """What one operation did in one window. `p99_ms` is None when there were no requests.
+
+    Of a SATURATION `requests` are the readings of the gauge and `errors` those at or above the limit; of LOG_ERRORS they are the
+    seconds in which the service was heard and the error lines in them, so that the error ratio is lines a second.
+    """
 
     start_s: float
     end_s: float
@@ -65,6 +80,7 @@ class Measurement:
     p50_ms: float | None
     p99_ms: float | None
     commits: tuple[str, ...] = ()  # deployed commits that answered, in order of first appearance
+    share: float | None = None  # SATURATION: the latest reading, 0..1 and beyond
 
     @property
     def error_ratio(self) -> float:
@@ -91,6 +107,12 @@ class Signal:
     @property
     def operation(self) -> str:
         return self.objective.operation
+
+    @property
+    def aspect(self) -> str:
+        """What of the service or operation it is about, where one incident has to be told from another: latency that turns into errors is
+        the same incident, a gauge of the same name is another one."""
+        return self.kind.value if self.kind.of_service else ""
 
 
 DeployState = Literal["waiting", "building", "live", "failed", "gone"]

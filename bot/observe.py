@@ -70,7 +70,7 @@ async def read_records(forge: ForgeReader, keyring: Keyring, number: int, bot: s
 
 def fingerprint_of(signal: Signal) -> str:
     """An incident is one operation being unwell: a latency breach that turns into errors stays the same incident."""
-    return fingerprint(signal.service, signal.operation, "")
+    return fingerprint(signal.service, signal.operation, signal.aspect)
 
 
 async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
@@ -82,7 +82,7 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
     if issue is None or incident is None:
         return await _unopened(eyes, fp, now_s, signal, strays)
     own = incident.signal
-    health, _ = eyes.telemetry.health(own.service, own.operation, now_s)
+    health, _ = eyes.telemetry.health(own.service, own.operation, now_s, own)
     comments = await eyes.forge.comments(issue.number)
     entries, twins = entries_in(comments, eyes.keyring, issue.number, eyes.bot)
     look = _Look(eyes, fp, now_s, issue, incident, health, entries, tuple(recent))
@@ -92,8 +92,7 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
         asked += _asked(eyes, look.pull_comments[number], (*entries, *look.pull_entries[number]), number)
     retried_s = max((e.at_s for e in look.all_entries() if _is(e, "retry")), default=0.0)
     escalations = [e for e in entries if isinstance(e.record, EscalationRecord) and e.at_s > retried_s]
-    others = any(fingerprint_of(s) != fp for s in eyes.telemetry.signals(now_s))
-    found = belonging(signal or own, eyes.telemetry, eyes.policies, [(issue.number, incident)], now_s) if others else Belonging()
+    found = await _belonging(eyes, signal or own, issue, incident, now_s)
     return Facts(
         fingerprint=fp,
         now_s=now_s,
@@ -120,7 +119,18 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
         confidence_above=eyes.policies.autonomy.confidence_above,
         affected=found.affected,
         upstream=found.upstream,
+        part_of=found.part_of if signal is not None and issue.state == "open" else "",
     )
+
+
+async def _belonging(eyes: Eyes, signal: Signal, issue: Issue, incident: IncidentRecord, now_s: float) -> Belonging:
+    """Of an incident that has an issue: with the older ones that are open and whose own signals are broken now."""
+    broken = {fingerprint_of(s) for s in eyes.telemetry.signals(now_s)} - {incident.fingerprint}
+    if not broken:
+        return Belonging()
+    older = [(i.number, r) for i, r in await incidents(eyes.forge, eyes.keyring, eyes.bot) if i.number < issue.number]
+    opened = [*((number, record) for number, record in older if record.fingerprint in broken), (issue.number, incident)]
+    return belonging(signal, eyes.telemetry, eyes.policies, opened, now_s)
 
 
 async def _unopened(eyes: Eyes, fp: str, now_s: float, signal: Signal | None, strays: tuple[int, ...]) -> Facts:
@@ -203,7 +213,7 @@ def _still_refused(telemetry: Telemetry, signal: Signal, issue: Issue, *, closed
     if closed_by_us:
         return signal.now.start_s <= closed_s
     first_s = signal.first_bad_s
-    since = telemetry.measure(signal.service, signal.operation, max(closed_s, first_s - signal.objective.window_s), first_s)
+    since = telemetry.measure(signal.service, signal.operation, max(closed_s, first_s - signal.objective.window_s), first_s, signal)
     return since is None or since.requests < signal.objective.min_requests or is_bad(since, signal.objective)
 
 
@@ -211,8 +221,10 @@ def _quiet(eyes: Eyes, signal: Signal, health: Health, now_s: float) -> bool:
     if health is not Health.HEALTHY:
         return False
     span_s = eyes.policies.autonomy.recurrence_s
-    whole = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s)
-    early = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s - span_s * 0.8)
+    if signal.kind.of_service:
+        span_s = max(span_s, signal.objective.window_s)  # a gauge may be read once a minute
+    whole = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s, signal)
+    early = eyes.telemetry.measure(signal.service, signal.operation, now_s - span_s, now_s - span_s * 0.8, signal)
     if whole is None or early is None:
         return False
     return early.requests > 0 and whole.requests >= signal.objective.min_requests and not is_bad(whole, signal.objective)
@@ -338,7 +350,9 @@ class _Look:
         services = services_of(paths, eyes.policies) or (signal.service,)
         serving_s = await self._serving(services, pull.merge_sha)
         merged_s = pull.closed_s or pull.created_s
-        after = eyes.telemetry.measure(signal.service, signal.operation, serving_s, self.now_s) if serving_s is not None else None
+        after = None
+        if serving_s is not None:
+            after = eyes.telemetry.measure(signal.service, signal.operation, serving_s, self.now_s, signal)
         finding = verify(
             signal, merged_s=merged_s, serving_s=serving_s, after=after, health=self.health, now_s=self.now_s, a=eyes.policies.autonomy
         )

@@ -20,6 +20,7 @@ from bot.decide import (
     CreateBranch,
     DropTwin,
     Escalate,
+    JoinOlder,
     Judge,
     Learn,
     Merge,
@@ -93,6 +94,8 @@ async def perform(step: Step, f: Facts, h: Hands) -> None:
             await _open_issue(f, h)
         case CloseDuplicate(number):
             await _close_duplicate(number, f, h)
+        case JoinOlder(number):
+            await _join_older(number, f, h)
         case DropTwin(comment_id):
             with contextlib.suppress(Missing):  # somebody else was quicker
                 await h.forge.delete_comment(comment_id)
@@ -152,6 +155,16 @@ async def _close_duplicate(number: int, f: Facts, h: Hands) -> None:
     h.say(f, "loop", Phase.ACT, f"#{number} says the same as this incident: closed as a duplicate")
 
 
+async def _join_older(older: int, f: Facts, h: Hands) -> None:
+    """Marks it first, as a duplicate: what is still broken when the older one ends gets an incident of its own again."""
+    if (await h.forge.issue(older)).state != "open":
+        raise Conflict("the older one is closed by now: look again")
+    number, text = _number(f), notices.same_cause(older)
+    await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, NoticeRecord(DUPLICATE_NOTICE), text)
+    await h.forge.update_issue(number, state="closed", reason="not_planned")
+    h.say(f, "loop", Phase.ACT, f"#{number} has the same cause as #{older}: closed as a duplicate, it goes on there")
+
+
 async def _close_issue(why: str, f: Facts, h: Hands) -> None:
     """Measures once more just before, and looks whether a person has reopened it."""
     number = _number(f)
@@ -172,7 +185,7 @@ def _health(f: Facts, h: Hands) -> Health:
     if f.incident is None:
         return Health.UNKNOWN
     signal = f.incident.signal
-    return h.eyes.telemetry.health(signal.service, signal.operation, h.clock.now())[0]
+    return h.eyes.telemetry.health(signal.service, signal.operation, h.clock.now(), signal)[0]
 
 
 async def refresh_status(f: Facts, h: Hands, *, closing: bool = False) -> None:

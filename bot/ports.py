@@ -140,9 +140,13 @@ class Telemetry(Protocol):
         """The objectives that are broken now."""
         ...
 
-    def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]: ...
-    def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
-        """Requests that *started* in [start_s, end_s); None without an objective for the operation."""
+    def health(self, service: str, operation: str, now_s: float, incident: Signal | None = None) -> tuple[Health, Measurement | None]:
+        """`incident`: the signal that an open incident has recorded. What nobody wrote an objective for is judged by the one in there,
+        also by a process that has never learnt it."""
+        ...
+
+    def measure(self, service: str, operation: str, start_s: float, end_s: float, incident: Signal | None = None) -> Measurement | None:
+        """Requests that *started* in [start_s, end_s); None without an objective for the operation. `incident` as for `health`."""
         ...
 
     def serving(self, service: str, now_s: float) -> tuple[str, float] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.decide import Step
+from bot.evidence import Affected
 from bot.facts import Facts, PullFacts
 from bot.model import Objective
 from bot.policy.schema import Policies
@@ -115,7 +117,13 @@ class Snapshot:
             "attempt": current.number if current else 0,
             "next": next_words(f, self._policies).replace("`", ""),
             "pull": _pull(p, links) if p else None,
+            "affected": [{"service": a.service, "operation": a.operation, "kind": a.kind} for a in _affected(f)],
         }
+
+
+def _affected(f: Facts) -> Sequence[Affected]:
+    """What is unwell from the same cause: now, or, once the incident is over, when it was opened."""
+    return f.affected or (f.incident.evidence.affected if f.incident else ())
 
 
 def _concerned(f: Facts) -> set[str]:

@@ -75,6 +75,11 @@ const Incidents = (() => {
     return [element("dt", {}, "answered by"), element("dd", { class: `agent agent-${incident.answered_by}` }, who)];
   }
 
+  function affected(incident) {
+    const names = list(incident.affected).map((one) => `${text(record(one).operation)} in ${text(record(one).service)}`);
+    return names.slice(0, 5).join(", ") + (names.length > 5 ? ` and ${names.length - 5} more` : "");
+  }
+
   function facts(incident) {
     const confidence = number(incident.confidence);
     const [opened, closed] = [number(incident.opened_s), number(incident.closed_s)];
@@ -88,6 +93,7 @@ const Incidents = (() => {
       pair("opened", opened ? Dom.clockTime(opened) : ""),
       pair(closed ? "took" : "", opened && closed ? Dom.duration(closed - opened) : ""),
       pair("outcome", text(incident.outcome)),
+      pair("also affected", affected(incident)),
     );
   }
 

@@ -52,7 +52,9 @@ def test_of_two_that_belong_together_one_stands_for_both_and_each_knows_the_othe
 def test_every_kind_of_signal_has_its_place() -> None:
     for kind in SignalKind:
         web, gate = signal("web", NOW_S - 20, kind), signal("gate", NOW_S - 20)
-        assert belonging(gate, Seen((web, gate)), POLICIES, (), NOW_S).part_of == "POST /x in web"
+        primary, other = (gate, web) if kind.of_service else (web, gate)
+        assert belonging(other, Seen((web, gate)), POLICIES, (), NOW_S).part_of == f"POST /x in {primary.service}"
+        assert belonging(primary, Seen((web, gate)), POLICIES, (), NOW_S).part_of == ""
 
 
 def test_what_breaks_long_after_an_incident_began_is_its_own_unless_the_incident_has_named_it() -> None:

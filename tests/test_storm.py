@@ -4,90 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import random
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from bot.adapters.bus import MemoryBus
-from bot.agents.scout import Scout
-from bot.chronicle import Chronicle
-from bot.ensure import incidents
-from bot.forge import Issue
+from bot.ensure import ensure_issue
 from bot.journal import IncidentRecord
-from bot.local.memory import MemoryForge, make_memory_forge
-from bot.loop import Loop, Pace
-from bot.model import Objective
 from bot.names import HOLD_ALL_LABEL
-from bot.observe import Eyes, fingerprint_of
-from bot.perform import Hands
+from bot.observe import fingerprint_of
 from bot.policy.maintenance import ALL, Window
-from bot.policy.schema import Policies
-from bot.record import Keyring
-from bot.texts import Links
-from tests.sim.repository import files
-from tests.telemetry.world import (
-    BUY,
-    ENGINE,
-    FRONT,
-    GATE,
-    OFFERS,
-    PRICE,
-    T0,
-    Faults,
-    Heard,
-    SimulatedClock,
-    System,
-    objective,
-    policies,
-    root_spans,
-)
+from tests.house import BOT, KEYRING, THREE, House
+from tests.telemetry.world import BUY, ENGINE, FRONT, GATE, OFFERS, PRICE, T0, Faults, objective, root_spans
 
-BOT = "sre-space[bot]"
-KEYRING = Keyring(b"key", "acme/shop")
-THREE = (objective(FRONT, BUY), objective(ENGINE, PRICE), objective(GATE, OFFERS))
 OTHER = objective("billing", "POST /bill")
-
-
-@dataclass
-class House:
-    """A system whose spans go to Scout, and the loop over a small GitHub."""
-
-    objectives: tuple[Objective, ...] = THREE
-    windows: tuple[Window, ...] = ()
-    clock: SimulatedClock = field(default_factory=SimulatedClock)
-    heard: Heard = field(default_factory=Heard)
-    system: System = field(default_factory=lambda: System(random.Random(4)))
-
-    def __post_init__(self) -> None:
-        self.forge: MemoryForge = make_memory_forge(files(), login=BOT, permissions={"ann": "write"}, clock=self.clock.now)
-        self.start()
-
-    def start(self) -> None:
-        """The process, which remembers nothing of the one before it."""
-        shop: Policies = replace(policies(*self.objectives), maintenance=self.windows)
-        self.scout = Scout(shop, self.clock, self.heard)
-        eyes = Eyes(self.forge, self.scout, KEYRING, shop, BOT)
-        links = Links("https://github.com", "acme/shop")
-        hands = Hands(eyes, self.forge, self.clock, self.heard, Chronicle(KEYRING, BOT), links)
-        self.loop = Loop(hands, Pace(0.5, 0.5, 20.0), None, MemoryBus())
-
-    async def run(self, seconds: float) -> None:
-        """Spans arrive and the loop looks, every half a second."""
-        for _ in range(int(seconds * 2)):
-            self.clock.now_s += 0.5
-            batch = []
-            while self.system.arrivals and self.system.arrivals[0][0] <= self.clock.now_s:
-                batch.append(heapq.heappop(self.system.arrivals)[2])
-            self.scout.observe(batch)
-            await self.loop.look({fingerprint_of(s) for s in self.scout.signals(self.clock.now_s)}, deep=False)
-
-    async def open(self) -> list[tuple[Issue, IncidentRecord]]:
-        return await incidents(self.forge, KEYRING, BOT)
-
-    async def comments(self, number: int) -> str:
-        return "\n".join(comment.body for comment in await self.forge.comments(number))
-
-    def said(self, words: str) -> list[str]:
-        return [text for text in self.heard.texts if words in text]
 
 
 def hanging(house: House, seconds: float, well_s: float = 40.0) -> None:
@@ -192,5 +119,26 @@ def test_while_everything_is_on_hold_no_incident_is_opened() -> None:
         await house.forge.update_issue(freeze.number, state="closed")
         await house.run(2.0)
         assert len(await house.open()) == 1
+
+    asyncio.run(story())
+
+
+def test_two_open_incidents_that_turn_out_to_have_one_cause_become_one_and_that_is_said_once() -> None:
+    async def story() -> None:
+        house = House()
+        hanging(house, 60.0)
+        await house.run(52.0)
+        ((first, _),) = await house.open()
+        signal = next(s for s in house.scout.signals(house.clock.now_s) if s.service == ENGINE)
+        record = IncidentRecord(fingerprint_of(signal), signal, house.scout.evidence(signal, house.clock.now_s))
+        number = await ensure_issue(house.forge, KEYRING, BOT, record, "slow", "opened before the calls were known")
+        await house.run(1.0)
+        house.start()
+        await house.run(20.0)
+        assert [i.number for i, _ in await house.open()] == [first.number]
+        younger = await house.forge.issue(number)
+        assert younger.state == "closed"
+        assert (await house.comments(number)).count(f"the same cause as #{first.number}") == 1
+        assert f"`{PRICE}` in `{ENGINE}`" in await house.comments(first.number)
 
     asyncio.run(story())

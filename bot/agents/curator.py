@@ -7,7 +7,7 @@ import re
 from bot.diagnosis.plain import duration, percent, plain
 from bot.journal import DiagnosisRecord, IncidentRecord, OutcomeRecord
 from bot.model import Measurement, OutcomeKind, PostMortem, Remedy, Signal, SignalKind
-from bot.texts.figures import a_minute
+from bot.texts.figures import a_minute, lines_a_minute
 
 _COMMIT = re.compile(r"\b[Cc]ommit [0-9a-f]{7,40}\b")
 _ENDED = {
@@ -58,6 +58,10 @@ def _shown(signal: Signal, measured: Measurement) -> str:
         return f"{a_minute(measured)} requests"
     if signal.kind is SignalKind.ERRORS:
         return f"{percent(measured.error_ratio)} errors"
+    if signal.kind is SignalKind.SATURATION:
+        return f"{percent(measured.share)} in use" if measured.share is not None else "not reported"
+    if signal.kind is SignalKind.LOG_ERRORS:
+        return lines_a_minute(measured)
     return f"p99 {duration(measured.p99_ms)}" if measured.p99_ms is not None else "no requests"
 
 

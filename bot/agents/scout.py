@@ -7,26 +7,29 @@ from dataclasses import replace
 from functools import partial
 
 from bot.agents.scout_notices import Notices
+from bot.agents.scout_told import Told, speak
 from bot.agents.scout_words import broken_text, ended_text
 from bot.evidence import Evidence, ServiceCall
 from bot.model import Event, Health, Measurement, Phase, Signal
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
-from bot.signature import fingerprint
 from bot.telemetry import slices
 from bot.telemetry.batch import Batch, Catalogue
 from bot.telemetry.calls import CallMap
+from bot.telemetry.conditions import Condition, Conditions, condition_of
 from bot.telemetry.counters import Counters
-from bot.telemetry.evidence import gather, past_s
+from bot.telemetry.evidence import CHART_BEFORE_S, gather, past_s
 from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
 from bot.telemetry.histogram import Durations, Exact
-from bot.telemetry.keys import key_of
+from bot.telemetry.keys import SeriesKey, key_of
+from bot.telemetry.learnt import rate_is_back
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.logs import LogBook
 from bot.telemetry.metric_point import MetricPoint
 from bot.telemetry.repeats import Repeats
 from bot.telemetry.series import Fold, Merge, SeriesTable
+from bot.telemetry.sketch import Sketch
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.unwritten import Unwritten
@@ -63,13 +66,26 @@ class Scout:
         self.series = SeriesTable(self.catalogue.keys, self.counters, fold=fold, merge=merge)
         self._repeats = Repeats()
         self._halvings = 0
-        self.gauges = Gauges()
+        self._heard: dict[str, int] = {}  # service → the last second in which it was, for the logs; bounded as the series are
+        self.gauges = Gauges(detection.saturation)
         self.logs = LogBook()
-        self._notices = Notices(self.gauges, self.logs, say)
-        self.raised = 0  # signals since the start
-        self._unwritten = Unwritten(detection, self._watches, self.series, self.catalogue.learn)
-        self._stopped = False
-        self._told: dict[tuple[str, str], Signal] = {}  # operations without a written objective that were said to be broken
+        self._conditions = Conditions(self.gauges, self.logs, detection, self._with_deploy)
+        self._notices = Notices(self._conditions, say)
+        self._raised = 0
+        self._unwritten = Unwritten(detection, self._watches, self.series, self._closed, self._with_deploy)
+        self._stopped = self._crowded = False
+        self._told = Told(say)
+
+    @property
+    def raised(self) -> int:
+        """Signals since the start."""
+        return self._raised + self._told.raised
+
+    def _closed(self, key: SeriesKey, sketch: Sketch, second: int) -> None:
+        self.catalogue.learn(key, sketch, second)
+        if second != self._heard.get(key.service):
+            self._heard[key.service] = second
+            self.logs.hear(key.service, float(second))
 
     def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
         """Takes finished spans, in any order. `now_s`: when they arrived; the clock's time when it is not given."""
@@ -129,17 +145,21 @@ class Scout:
         return any(watch.episode is not None for watch in wanted)
 
     def signals(self, now_s: float) -> Sequence[Signal]:
-        """What was broken within its last window: objectives in the order of the policy, then operations that have none."""
+        """What was broken within its last window: objectives in the order of the policy, operations that have none, gauges and logs."""
         self._tick(now_s)
         for watch in self._watches.values():
             self._look(watch, now_s)
         for operation in self._unwritten.operations():
             self._look_unwritten(operation, now_s)
-        written = [signal for watch in self._watches.values() if (signal := watch.signal(now_s)) is not None]
-        others = [signal for operation in self._unwritten.operations() if (signal := self._unwritten.signal(operation, now_s)) is not None]
-        return [*written, *others]
+        for condition in self._conditions.conditions():
+            self._look_condition(condition, now_s)
+        written = [watch.signal(now_s) for watch in self._watches.values()]
+        learnt = [self._unwritten.signal(operation, now_s) for operation in self._unwritten.operations()]
+        of_services = [self._conditions.signal(condition, now_s) for condition in self._conditions.conditions()]
+        return [signal for signal in (*written, *learnt, *of_services) if signal is not None]
 
     def _tick(self, now_s: float) -> None:
+        self._conditions.tick(now_s)
         self._notices.look(now_s)
         self._hanging.tick(now_s, self._broken())
         self._unwritten.tick(now_s)
@@ -152,21 +172,46 @@ class Scout:
             )
             self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
 
-    def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]:
-        """UNKNOWN and None without an objective for the operation, written or learnt."""
+        self._notice_crowding(now_s)
+
+    def _notice_crowding(self, now_s: float) -> None:
+        """Says when operations come that find no place among the learnt ones."""
+        crowded = self._unwritten.unlearnt > 0
+        if crowded and not self._crowded:
+            places = self._policies.detection.learn.operations
+            text = (
+                f"more operations without an objective are heard than the {places} that I learn: the others are counted and not watched;"
+                " raise learn.operations in policies/slo.yaml, or write objectives"
+            )
+            self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
+        self._crowded = self._crowded or crowded
+
+    @property
+    def unlearnt(self) -> int:
+        """Operations without an objective that were heard of late and are not watched, for want of places."""
+        return self._unwritten.unlearnt
+
+    def health(self, service: str, operation: str, now_s: float, incident: Signal | None = None) -> tuple[Health, Measurement | None]:
+        """UNKNOWN and None without an objective for the operation: written, learnt, or recorded in its open `incident`."""
         watch = self._watches.get((service, operation))
         self._tick(now_s)
+        if incident is not None and incident.kind.of_service:
+            return self._look_condition(condition_of(incident), now_s, incident)
         if watch is None:
-            return self._look_unwritten((service, operation), now_s)
+            return self._look_unwritten((service, operation), now_s, incident)
         view = self._look(watch, now_s)
+        if view.health is Health.HEALTHY and incident is not None and not rate_is_back(incident, view.now):
+            return Health.UNKNOWN, view.now  # of lost traffic that a restart has forgotten
         return view.health, view.now
 
-    def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
-        """Finished requests that started in [start_s, end_s); None without an objective for the operation.
+    def measure(self, service: str, operation: str, start_s: float, end_s: float, incident: Signal | None = None) -> Measurement | None:
+        """Finished requests that started in [start_s, end_s); None without an objective for the operation, as for `health`.
         With a learnt one, requests that ended in that time, as far back as seconds are kept."""
+        if incident is not None and incident.kind.of_service:
+            return self._conditions.measure(incident, start_s, end_s)
         watch = self._watches.get((service, operation))
         if watch is None:
-            return self._unwritten.measure((service, operation), start_s, end_s)
+            return self._unwritten.measure((service, operation), start_s, end_s, incident)
         return measurement(watch.log.started(start_s, end_s), watch.objective, start_s, end_s)
 
     def serving(self, service: str, now_s: float) -> tuple[str, float] | None:
@@ -177,13 +222,18 @@ class Scout:
         self._hanging.tick(now_s, self._broken())
         hanging = [trace for _, _, trace in self._hanging.overdue(signal.objective, now_s)] if self._knows(signal) else []
         durations = self._durations(signal, hanging, now_s)
-        return gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations, logs=self.logs)
+        found = gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations, logs=self.logs)
+        if signal.kind.of_service:
+            return replace(found, series=self._conditions.series(signal, signal.first_bad_s - CHART_BEFORE_S, now_s))
+        return found
 
     def service_calls(self, since_s: float, now_s: float) -> Sequence[ServiceCall]:
         return self._calls.calls(since_s, now_s)
 
     def _durations(self, signal: Signal, hanging: Sequence[Trace], now_s: float) -> tuple[Durations, Durations] | None:
         """Of all requests, stored ones or not; one that hangs counts with the time that it has taken so far."""
+        if signal.kind.of_service:
+            return None
         watch = self._watches.get((signal.service, signal.operation))
         if watch is None:
             return self._unwritten.durations((signal.service, signal.operation), past_s(signal), signal.first_bad_s, now_s)
@@ -193,7 +243,7 @@ class Scout:
         return Exact(request.duration_ms for request in before), Exact([*now, *so_far])
 
     def _knows(self, signal: Signal) -> bool:
-        return (signal.service, signal.operation) in self._watches
+        return not signal.kind.of_service and (signal.service, signal.operation) in self._watches
 
     def _broken(self) -> Collection[tuple[str, str]]:
         return {key for key, watch in self._watches.items() if watch.episode is not None}
@@ -203,46 +253,55 @@ class Scout:
         earlier = watch.episode
         loss = self._unwritten.loss((watch.objective.service, watch.objective.operation))
         lost_since_s = loss.shortfall.since_s if loss is not None else None
-        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective), lost_since_s)
+        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective), lost_since_s, 0.5**self._halvings)
         if earlier is None and watch.episode is not None:
             watch.episode.signal = self._with_deploy(watch.episode.signal)
-            self.raised += 1
+            self._raised += 1
             self._speak(watch.episode.signal, now_s, broken_text(watch.episode.signal, view.unfinished))
         elif earlier is not None and watch.episode is None:
             self._speak(earlier.signal, now_s, ended_text(earlier.signal, view.health, view.now, now_s))
         return view
 
-    def _look_unwritten(self, operation: tuple[str, str], now_s: float) -> tuple[Health, Measurement | None]:
-        earlier = self._told.get(operation)
-        health, now = self._unwritten.health(operation, now_s)
-        signal = self._unwritten.open_signal(operation)
-        if signal is not None and earlier is None:
-            self._told[operation] = signal
-            self.raised += 1
-            self._speak(signal, now_s, broken_text(signal))
-        elif signal is None and earlier is not None and now is not None:
-            del self._told[operation]
-            self._speak(earlier, now_s, ended_text(earlier, health, now, now_s))
-        return health, now
+    def _look_unwritten(
+        self, operation: tuple[str, str], now_s: float, incident: Signal | None = None
+    ) -> tuple[Health, Measurement | None]:
+        known = self._unwritten.open_signal(operation) is not None
+        seen = self._unwritten.health(operation, now_s, incident)
+        resumed = incident is not None and not known
+        self._told.look((*operation, ""), self._unwritten.open_signal(operation), seen, now_s, resumed=resumed)
+        return seen
+
+    def _look_condition(self, condition: Condition, now_s: float, incident: Signal | None = None) -> tuple[Health, Measurement | None]:
+        known = self._conditions.open_signal(condition) is not None
+        seen = self._conditions.health(condition, now_s, incident)
+        resumed = incident is not None and not known
+        self._told.look(condition, self._conditions.open_signal(condition), seen, now_s, resumed=resumed)
+        return seen
 
     def _with_deploy(self, signal: Signal) -> Signal:
-        """With the commit that the service began to answer from shortly before the bad time, when there is one."""
-        within_s = self._policies.detection.deploy_within_s
+        """With the commit that was deployed shortly before the bad time, as its requests or a webhook tell it, when there is one."""
+        since_s = signal.first_bad_s - self._policies.detection.deploy_within_s
         found = [
-            commit
-            for service, commit, previous, first_s in self._store.commits.since(signal.first_bad_s - within_s)
+            (first_s, commit)
+            for service, commit, previous, first_s in self._store.commits.since(since_s)
             if service == signal.service and previous and first_s <= signal.first_bad_s
         ]
-        return replace(signal, deploy=found[-1]) if found else signal
+        found += [(at_s, commit) for commit, at_s in self._store.commits.announced(signal.service, since_s, signal.first_bad_s)]
+        return replace(signal, deploy=max(found)[1]) if found else signal
+
+    def deployed(self, service: str, commit: str, at_s: float) -> None:
+        """The platform says so (a webhook): told with what breaks afterwards; that it serves is believed of telemetry alone."""
+        self._store.commits.announce(service, commit, at_s)
 
     def _speak(self, signal: Signal, now_s: float, text: str) -> None:
-        incident = fingerprint(signal.service, signal.operation, "")  # latency that turns into errors is the same incident
-        data = (("service", signal.service), ("operation", signal.operation), ("kind", signal.kind.value))
-        self._say.say(Event(now_s, "scout", Phase.OBSERVE, incident, text, data))
+        speak(self._say, signal, now_s, text)
 
     def observe_points(self, points: Iterable[MetricPoint], now_s: float) -> None:
         """Takes new points of metrics, in any order. `now_s`: when they arrived."""
-        self.gauges.observe(points, now_s)
+        taken = list(points)
+        self.gauges.observe(taken, now_s)
+        for service in {point.service for point in taken}:
+            self.logs.hear(service, now_s)
 
     def observe_logs(self, lines: Iterable[LogLine], now_s: float) -> None:
         """Takes log lines, in any order. `now_s`: when they arrived."""

@@ -16,6 +16,11 @@ def window_s(signal: Signal, a: Autonomy) -> float:
     return min(max(a.verify_min_s, STRETCH * slowest_s), a.verify_max_s / 2)
 
 
+def min_requests(signal: Signal, a: Autonomy) -> int:
+    """So many requests prove something; of a gauge or of logs, so many readings or seconds as its own window needs."""
+    return signal.objective.min_requests if signal.kind.of_service else a.verify_min_requests
+
+
 def is_bad(m: Measurement, o: Objective) -> bool:
     return o.too_slow(m) or o.too_many_errors(m)
 
@@ -29,7 +34,7 @@ def verify(
             return OutcomeKind.ERROR, f"merged, but no service answered from it within {a.deploy_timeout_s:.0f} s", None
         return None
     looked_s = now_s - serving_s
-    enough = after is not None and after.requests >= a.verify_min_requests
+    enough = after is not None and after.requests >= min_requests(signal, a)
     if after is not None and enough and looked_s >= window_s(signal, a):
         if is_bad(after, signal.objective):
             return OutcomeKind.FAILED, "the objective is still broken with the change in place", after

@@ -38,6 +38,7 @@ from bot.telemetry.reader import TraceReader
 from bot.texts import Links
 from bot.topics import WAKE, Announcer
 from bot.web.app import build_app
+from bot.web.deployments import Deployment
 from bot.web.feed import Feed
 from bot.web.otlp_protocol import protocol_for
 from bot.web.parts import Reading, Sink, WebParts
@@ -82,6 +83,10 @@ class ControlPlane:
     def wake(self, reason: str) -> None:
         self.bus.publish(WAKE, reason)
 
+    def deployed(self, deployment: Deployment) -> None:
+        for service in self.policies.deployed_in(deployment.environment):
+            self.scout.deployed(service, deployment.commit, deployment.at_s)
+
     def state(self) -> Json:
         rss_mib = self._process.memory_info().rss / 1024 / 1024
         profile = self.settings.profile
@@ -101,6 +106,7 @@ class ControlPlane:
             "sre_space_span_series": len(self.scout.catalogue.keys),
             "sre_space_detail_share": 0.5**self.scout.catalogue.detail.halvings,
             "sre_space_metric_series": len(self.metrics.series),
+            "sre_space_operations_unlearnt": self.scout.unlearnt,
             "sre_space_gauge_overflow_total": self.scout.gauges.overflow,
             "sre_space_log_templates": len(self.scout.logs),
             "sre_space_log_overflow_total": self.scout.logs.overflow,
@@ -169,6 +175,7 @@ def web_parts(plane: ControlPlane, lifespan: Callable[[], AbstractAsyncContextMa
         started_s=plane.clock.now(),
         counters=plane.counters,
         readings=plane.readings,
+        deployed=plane.deployed,
     )
 
 

@@ -17,6 +17,7 @@ from bot.evidence import ServiceCall
 SPREAD_S: Final = 600.0  # time-outs, retries and full queues carry trouble along within minutes; what begins later is something new
 UPSTREAM: Final = 5  # suspects named
 
+Key = tuple[str, str, str]
 Node = tuple[str, str]  # service, operation; "" for a callee that sends no spans, and for what concerns a whole service
 
 
@@ -31,10 +32,17 @@ class Symptom:
     written: bool = True  # somebody wrote an objective for it; else it was learnt
     incident: int = 0  # the number of its open incident; 0: it has none
     excused: bool = False  # not expected to be well (a maintenance window): never stands for others
+    aspect: str = ""  # of what concerns the whole service (a gauge, its logs): what it is about; `operation` is no operation then
 
     @property
     def node(self) -> Node:
-        return self.service, self.operation
+        """Where it stands among the calls."""
+        return self.service, "" if self.aspect else self.operation
+
+    @property
+    def key(self) -> Key:
+        """What tells it from others."""
+        return self.service, self.operation, self.aspect
 
 
 @dataclass(frozen=True)
@@ -87,9 +95,9 @@ class Calls:
 def groups(symptoms: Iterable[Symptom], calls: Iterable[ServiceCall]) -> tuple[Group, ...]:
     """The symptoms by cause; each in exactly one group. Of two with the same service and operation the one with an incident counts."""
     graph = Calls(calls)
-    distinct: dict[Node, Symptom] = {}
+    distinct: dict[Key, Symptom] = {}
     for one in sorted(symptoms, key=lambda s: (not s.incident, s.incident, s.first_bad_s, s.detected_s)):
-        distinct.setdefault(one.node, one)
+        distinct.setdefault(one.key, one)
     rest = sorted(distinct.values(), key=_by_beginning)
     found = []
     while rest:
@@ -119,7 +127,7 @@ def _together(one: Symptom, other: Symptom, graph: Calls) -> bool:
 def _leads_to(one: Symptom, other: Symptom, graph: Calls) -> bool:
     """To the other's very operation; by calls that got worse, to its service."""
     behind = graph.behind(one.node)
-    if other.node in behind or (not other.operation and any(service == other.service for service, _ in behind)):
+    if other.node in behind or (not other.node[1] and any(service == other.service for service, _ in behind)):
         return True
     return any(service == other.service for service, _ in graph.behind(one.node, worse=True))
 
@@ -132,7 +140,7 @@ def _group(members: Sequence[Symptom], graph: Calls) -> Group:
 
 def _primary(members: Sequence[Symptom], graph: Calls) -> Symptom:
     """The one whose incident is open already (the oldest). Without any: of those that were noticed first, a written objective before a
-    learnt one, the most user-facing (no other member calls it), the earliest.
+    learnt one, an operation before a whole service, the most user-facing (no other member calls it), the earliest.
 
     Those noticed first only: whoever was noticed before has opened an incident by now, though a list on GitHub may not show it yet.
     """
@@ -142,7 +150,7 @@ def _primary(members: Sequence[Symptom], graph: Calls) -> Symptom:
     able = [one for one in members if not one.excused] or list(members)
     first_s = min(one.detected_s for one in able)
     able = [one for one in able if one.detected_s == first_s]
-    return min(able, key=lambda one: (not one.written, _is_called(one, members, graph), *_by_beginning(one)))
+    return min(able, key=lambda one: (not one.written, one.aspect != "", _is_called(one, members, graph), *_by_beginning(one)))
 
 
 def _is_called(one: Symptom, members: Sequence[Symptom], graph: Calls) -> bool:

@@ -11,8 +11,10 @@ from bot.detection.burn import Burn, Pair
 from bot.detection.sequential import Sequential
 from bot.detection.usual import Usual
 
-VISIT_S = 300.0  # bad requests of one customer's visit lie within so long: they are one reason for concern, not several
-VISIT_BAD = 3.0  # about so many of them, as long as nothing is known
+# Bad requests of one customer's visit lie within so long: they are one reason for concern, not several. A short period is known soon, a
+# long one holds a client that polls.
+VISITS_S = (300.0, 1_200.0)
+VISIT_BAD = 6.0  # as long as nothing is known: sum of squares over sum, of visits with three to eight of them (docs/detection-notes.md)
 DETECTORS = 4  # of an objective: two streams with two sequential detectors each; they share the false alarms that are allowed
 
 
@@ -23,7 +25,7 @@ class Stream:
         share = false_alarms_per_year / DETECTORS
         self.allowed = allowed
         self.usual = Usual(period_s)
-        self._visits = Usual(VISIT_S)
+        self._visits = tuple(Usual(period_s) for period_s in VISITS_S)
         self._unusual = Sequential(allowed, share)
         self._over = Sequential(allowed, share)
         self._burn = Burn(burn_allowed, min_bad) if burn_allowed is not None else None
@@ -63,17 +65,19 @@ class Stream:
         self._requests = self._bad = 0
         elapsed_s = now_s - self._looked_s if self._looked_s is not None else 0.0
         self._looked_s = now_s
-        dispersion = max(self.usual.dispersion, self._visits.dispersion)  # of seconds, and of minutes: what is uneven by the hour, too
+        learnt = (self.usual, *self._visits)
+        dispersion = max(self.usual.dispersion, self._visits[0].dispersion)  # of seconds, and of minutes: what is uneven by the hour, too
+        visits = max(dispersion, *(usual.dispersion_or(VISIT_BAD) for usual in self._visits))
         self._unusual.update(requests, bad, elapsed_s, self.usual.ratio(self.allowed), dispersion)
-        self._over.update(requests, bad, elapsed_s, self.allowed, max(dispersion, self._visits.dispersion_or(VISIT_BAD)))
+        self._over.update(requests, bad, elapsed_s, self.allowed, visits)
         if self._burn is not None:
             self._burn.observe(requests, bad, now_s)
         if learning:
-            self.usual.observe(requests, bad, now_s)
-            self._visits.observe(requests, bad, now_s)
+            for usual in learnt:
+                usual.observe(requests, bad, now_s)
         else:
-            self.usual.forget_pending()
-            self._visits.forget_pending()
+            for usual in learnt:
+                usual.forget_pending()
 
     def recovered(self) -> None:
         self._unusual.reset()

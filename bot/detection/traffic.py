@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bot.detection.idle import IDLE_S, IDLE_YOUNG_S, Idle
 from bot.detection.volume import GAPS, Shortfall, Volume
 from bot.policy.schema import Traffic as Policy
 
@@ -38,27 +39,30 @@ class Heard:
 
 @dataclass(slots=True)
 class Traffic:
-    """Counts between ticks; at most `operations` are followed, the first ones that are heard."""
+    """Counts between ticks; at most `operations` are followed. Those that nobody has heard for long give their places to others."""
 
     policy: Policy
     false_alarms_per_year: float
     operations: int
-    _volumes: dict[Operation, Volume] = field(default_factory=dict)
+    _volumes: Idle[Volume] = field(init=False)
     _fresh: dict[Operation, int] = field(default_factory=dict)
     _anything: bool = False
     _heard: Heard = field(default_factory=Heard)
     quiet: bool = False  # nothing has been heard from anyone for a while
     stopped: bool = False  # … and for so long that somebody should know
 
-    def count(self, service: str, operation: str, requests: int) -> None:
+    def __post_init__(self) -> None:
+        self._volumes = Idle(self.operations, _forgettable)
+
+    def count(self, service: str, operation: str, requests: int, now_s: float) -> None:
         """Requests that an operation has answered since the last tick."""
         self._anything = True
         key = (service, operation)
-        if key in self._volumes:
+        if self._volumes.heard(key, now_s, self._new) is not None:
             self._fresh[key] = self._fresh.get(key, 0) + requests
-        elif len(self._volumes) < self.operations:
-            self._volumes[key] = Volume(self.false_alarms_per_year, self.policy.min_history_s, self.policy.min_silence_s)
-            self._fresh[key] = requests
+
+    def _new(self) -> Volume:
+        return Volume(self.false_alarms_per_year, self.policy.min_history_s, self.policy.min_silence_s)
 
     def heard(self) -> None:
         """Something else came: telemetry works."""
@@ -79,7 +83,7 @@ class Traffic:
         self._anything = False
 
     def _see_again(self, now_s: float) -> None:
-        for volume in self._volumes.values():
+        for _, volume in self._volumes.items():
             volume.blind(now_s)
 
     def losses(self) -> list[Loss]:
@@ -95,3 +99,8 @@ class Traffic:
             if known is None or known.shortfall.usual_per_s < shortfall.usual_per_s:
                 found[service] = Loss(service, operation, shortfall)
         return list(found.values())
+
+
+def _forgettable(volume: Volume, idle_s: float) -> bool:
+    """An operation that has been missed for days will not be missed any more."""
+    return idle_s >= (IDLE_S if volume.usual_per_s else IDLE_YOUNG_S)

@@ -38,7 +38,7 @@ class EdgeShift:
 def comparable(case: Case) -> bool:
     """Whether there is a before to compare with at all. Requests that do not come leave nothing to compare: no call explains them."""
     signal = case.incident.signal
-    if signal.before.requests == 0 or signal.kind is SignalKind.THROUGHPUT:
+    if signal.before.requests == 0 or signal.kind is SignalKind.THROUGHPUT or signal.kind.of_service:
         return False
     return signal.kind is SignalKind.ERRORS or (signal.before.p99_ms is not None and signal.now.p99_ms is not None)
 

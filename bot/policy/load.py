@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
@@ -19,8 +19,10 @@ from bot.policy.schema import (
     ConfidenceModel,
     Detection,
     Learn,
+    Logs,
     Policies,
     Rule,
+    Saturation,
     ServiceSpec,
     Traffic,
 )
@@ -32,7 +34,7 @@ CONFIDENCE_KINDS = ("dependency", "change", "remembered")
 _FILE_LIMIT = 256 * 1024
 _OBJECTIVE = ("service", "operation", "p99_ms", "error_ratio", "window_s", "min_requests", "min_bad")
 _OBJECTIVE_OPTIONAL = ("quantile", "availability")
-_SLO_SECTIONS = ("sequential", "again_within_s", "deploy_within_s", "traffic", "learn", "maintenance")
+_SLO_SECTIONS = ("sequential", "again_within_s", "deploy_within_s", "traffic", "learn", "saturation", "logs", "maintenance")
 
 
 def file_of(name: str) -> str:
@@ -57,7 +59,7 @@ def load_policies(read: Callable[[str], str | None]) -> Policies:
     services = _services(tops["services"])
     return Policies(
         objectives=_objectives(tops["slo"], {s.name for s in services}),
-        detection=_detection(tops["slo"]),
+        detection=_detection(tops["slo"], {s.name for s in services}),
         services=services,
         bound_dependency=_bound_dependency(tops["known"]),
         autonomy=_autonomy(tops["autonomy"]),
@@ -120,7 +122,7 @@ def _maintenance(top: Entry, services: set[str]) -> tuple[Window, ...]:
     return read_windows(keys["maintenance"], services) if "maintenance" in keys else ()
 
 
-def _detection(top: Entry) -> Detection:
+def _detection(top: Entry, services: set[str]) -> Detection:
     keys = top.mapping(["objectives"], _SLO_SECTIONS)
     default = Detection()
     within = {
@@ -133,6 +135,8 @@ def _detection(top: Entry) -> Detection:
         deploy_within_s=within["deploy_within_s"],
         traffic=_traffic(keys["traffic"]) if "traffic" in keys else default.traffic,
         learn=_learn(keys["learn"]) if "learn" in keys else default.learn,
+        saturation=_saturation(keys["saturation"], services) if "saturation" in keys else default.saturation,
+        logs=_logs(keys["logs"]) if "logs" in keys else default.logs,
     )
 
 
@@ -156,10 +160,32 @@ def _learn(entry: Entry) -> Learn:
     )
 
 
+def _saturation(entry: Entry, services: set[str]) -> Saturation:
+    keys, default = entry.mapping([], [f.name for f in fields(Saturation)]), Saturation()
+    own = keys["services"].entries() if "services" in keys else ()
+    for name, limit in own:
+        if name not in services:
+            raise limit.refused(f"{name!r} is not in {file_of('services')}")
+    return Saturation(
+        enabled=keys["enabled"].flag() if "enabled" in keys else default.enabled,
+        limit=keys["limit"].number(0, 1, exclusive=True) if "limit" in keys else default.limit,
+        hold_s=keys["hold_s"].number(10, 3_600) if "hold_s" in keys else default.hold_s,
+        services=tuple((name, limit.number(0, 1_000)) for name, limit in own),
+    )
+
+
+def _logs(entry: Entry) -> Logs:
+    keys, default = entry.mapping([], [f.name for f in fields(Logs)]), Logs()
+    return Logs(
+        enabled=keys["enabled"].flag() if "enabled" in keys else default.enabled,
+        hold_s=keys["hold_s"].number(10, 600) if "hold_s" in keys else default.hold_s,
+    )
+
+
 def _services(top: Entry) -> tuple[ServiceSpec, ...]:
     found: dict[str, ServiceSpec] = {}
     for item in top.mapping(["services"])["services"].items(at_least=1):
-        keys = item.mapping(["name", "paths"], ["manifest", "dependency_key"])
+        keys = item.mapping(["name", "paths"], ["manifest", "dependency_key", "environments"])
         name = keys["name"].text()
         if name in found:
             raise keys["name"].refused(f"a second service {name!r}")
@@ -168,12 +194,14 @@ def _services(top: Entry) -> tuple[ServiceSpec, ...]:
             manifest = keys["manifest"].text()
             if not any(matches(manifest, pattern) for pattern in spec.paths):
                 raise keys["manifest"].refused(f"{manifest!r} is under none of the service's paths")
-            spec = ServiceSpec(name, spec.paths, manifest)
+            spec = replace(spec, manifest=manifest)
         if "dependency_key" in keys:
             key = keys["dependency_key"].text()
             if key.count("{name}") != 1:
                 raise keys["dependency_key"].refused("expected {name} exactly once, where the dependency's name goes")
-            spec = ServiceSpec(name, spec.paths, spec.manifest, key)
+            spec = replace(spec, dependency_key=key)
+        if "environments" in keys:
+            spec = replace(spec, environments=keys["environments"].texts())
         found[name] = spec
     return tuple(found.values())
 

@@ -28,7 +28,28 @@ class Learn:
     min_history_s: float = 3_600.0  # nothing is said of an operation before it has been seen so long …
     min_requests: int = 500  # … and has answered so many requests
     agree: int = 2  # so many detectors have to agree
-    operations: int = 200  # at most so many are learnt, the first ones heard
+    operations: int = 200  # at most so many are learnt at a time
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """policies/slo.yaml, `saturation`: gauges that say how much of something is in use."""
+
+    enabled: bool = True
+    limit: float = 0.9  # from this share on something counts as nearly used up
+    hold_s: float = 60.0  # it is a signal when it has been so for so long without a break
+    services: tuple[tuple[str, float], ...] = ()  # other limits, by service
+
+    def limit_of(self, service: str) -> float:
+        return next((limit for name, limit in self.services if name == service), self.limit)
+
+
+@dataclass(frozen=True)
+class Logs:
+    """policies/slo.yaml, `logs`: services that log unusually many errors."""
+
+    enabled: bool = True
+    hold_s: float = 30.0  # a burst is a signal when it has gone on for so long
 
 
 @dataclass(frozen=True)
@@ -40,6 +61,8 @@ class Detection:
     deploy_within_s: float = 600.0  # a deploy at most so long before the first bad request is told with the signal
     traffic: Traffic = Traffic()
     learn: Learn = Learn()
+    saturation: Saturation = Saturation()
+    logs: Logs = Logs()
 
 
 @dataclass(frozen=True)
@@ -50,6 +73,7 @@ class ServiceSpec:
     paths: tuple[str, ...]  # globs (** crosses folders) of the files that it is built from
     manifest: str = ""  # the YAML file that bounds its dependencies; "" when it has none
     dependency_key: str = "dependencies.{name}"  # where in the manifest a dependency's settings stand
+    environments: tuple[str, ...] = ()  # of GitHub deployments that bring it into service
 
 
 @dataclass(frozen=True)
@@ -121,6 +145,10 @@ class Policies:
 
     def service(self, name: str) -> ServiceSpec | None:
         return next((s for s in self.services if s.name == name), None)
+
+    def deployed_in(self, environment: str) -> tuple[str, ...]:
+        """The services that a GitHub deployment to this environment brings into service."""
+        return tuple(s.name for s in self.services if environment in s.environments)
 
     def confidence_model(self, kind: str) -> ConfidenceModel:
         return dict(self.confidence)[kind]

@@ -11,6 +11,7 @@ import math
 from collections import deque
 from dataclasses import dataclass, field
 
+from bot.detection.onset import Onset
 from bot.detection.stream import Stream
 from bot.model import Objective, SignalKind
 from bot.policy.schema import Learn
@@ -91,6 +92,7 @@ class Finding:
     kind: SignalKind
     objective: Objective
     detectors: tuple[str, ...]
+    since_s: float  # when the bad time began
     before_requests: int
     before_errors: int
     before_p50_ms: float | None
@@ -112,9 +114,12 @@ class Baseline:
         self._waiting: deque[Block] = deque()
         self._slow: Stream | None = None
         self._errors: Stream | None = None
+        self._onsets: dict[SignalKind, Onset] = {}
         self._limit_ms = math.inf
         self._limits_s = -math.inf  # when the limits were learnt
         self._alarmed_s: float | None = None
+        self._unwell_s: float | None = None
+        self.unwell = False  # an incident is open about it, whoever noticed: what comes now is not normal
 
     def take(self, errors: int, sketch: Sketch, second_s: float) -> None:
         if self._first_s is None:
@@ -124,14 +129,16 @@ class Baseline:
         self._block.sketch.merge(sketch)
         self._block.errors += errors
         if self._slow is not None and self._errors is not None:
-            self._slow.add_many(sketch.count, sketch.count_above(self._limit_ms))
-            self._errors.add_many(sketch.count, errors)
+            slow = sketch.count_above(self._limit_ms)
+            for kind, stream, bad in ((SignalKind.LATENCY, self._slow, slow), (SignalKind.ERRORS, self._errors, errors)):
+                stream.add_many(sketch.count, bad)
+                self._onsets[kind].take(second_s, sketch.count, bad)
 
     def look(self, now_s: float) -> Finding | None:
         """Closes a block that is long enough, and judges."""
         for stream in (self._slow, self._errors):
             if stream is not None:
-                stream.look(now_s, learning=self._alarmed_s is None)
+                stream.look(now_s, learning=self._alarmed_s is None and not self.unwell)
         closing = self._block is not None and self._long_enough(self._block, now_s)
         finding = self._judge(now_s) if closing or self._stirred else None
         if finding is not None and self._alarmed_s is None:
@@ -159,13 +166,19 @@ class Baseline:
         if self._block is not None:
             self._waiting.append(self._block)
             self._block = None
-        if self._alarmed_s is not None and now_s - self._alarmed_s < FORGOTTEN_S:
+        if self._unlearning(now_s):
             while len(self._waiting) > 1:
                 self._waiting.popleft()
             return
         while len(self._waiting) > DELAY_BLOCKS:
             self._learn(self._waiting.popleft())
         self._set_limits(now_s)
+
+    def _unlearning(self, now_s: float) -> bool:
+        """Whether it is bad, and not yet for so long that this is the new normal."""
+        self._unwell_s = (self._unwell_s or now_s) if self.unwell else None
+        begun = [at_s for at_s in (self._alarmed_s, self._unwell_s) if at_s is not None]
+        return bool(begun) and now_s - min(begun) < FORGOTTEN_S
 
     def _learn(self, block: Block) -> None:
         for shape, value in (
@@ -191,6 +204,7 @@ class Baseline:
         allowed = max(LEAST_ERROR_RATIO, ERROR_TIMES * (self._normal_errors + 3) / self._normal.count)
         self._slow = Stream(1.0 - LIMIT_QUANTILE, None, BLOCK_S, MIN_BAD, self._false_alarms)
         self._errors = Stream(min(allowed, 0.5), None, BLOCK_S, MIN_BAD, self._false_alarms)
+        self._onsets = {SignalKind.LATENCY: Onset(self._slow.allowed), SignalKind.ERRORS: Onset(self._errors.allowed)}
 
     def _judge(self, now_s: float) -> Finding | None:
         if self._block is None or self._slow is None or self._errors is None:
@@ -205,10 +219,10 @@ class Baseline:
             return None
         failing = self._failing_detectors(errors, recent.count, now_s)
         if len(failing) >= self._policy.agree and errors >= max(MIN_BAD, self._errors.allowed * recent.count):
-            return self._finding(SignalKind.ERRORS, failing)
+            return self._finding(SignalKind.ERRORS, failing, now_s)
         slow = self._slow_detectors(recent, now_s)
         if len(slow) >= self._policy.agree and recent.count_above(self._limit_ms) >= max(MIN_BAD, self._slow.allowed * recent.count):
-            return self._finding(SignalKind.LATENCY, slow)
+            return self._finding(SignalKind.LATENCY, slow, now_s)
         return None
 
     def _slow_detectors(self, recent: Sketch, now_s: float) -> tuple[str, ...]:
@@ -230,7 +244,7 @@ class Baseline:
         }
         return tuple(name for name, vote in votes.items() if vote)
 
-    def _finding(self, kind: SignalKind, detectors: tuple[str, ...]) -> Finding:
+    def _finding(self, kind: SignalKind, detectors: tuple[str, ...], now_s: float) -> Finding:
         assert self._errors is not None
         service, operation = self._name
         objective = Objective(
@@ -245,7 +259,8 @@ class Baseline:
             learnt=True,
         )
         normal = self._normal
-        return Finding(kind, objective, detectors, normal.count, self._normal_errors, normal.quantile(0.5), normal.quantile(0.99))
+        since_s = self._onsets[kind].since_s(now_s - BLOCK_S)
+        return Finding(kind, objective, detectors, since_s, normal.count, self._normal_errors, normal.quantile(0.5), normal.quantile(0.99))
 
 
 def tail_probability(hits: int, count: int, ratio: float) -> float:

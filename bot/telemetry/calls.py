@@ -37,8 +37,11 @@ class Tally:
             self.before_ms.append(span.duration_ms)
             self.before_errors += failed
 
-    def worse(self, caller_before: int, caller_now: int) -> bool:
-        """`caller_*`: spans of the caller's service in the two periods, to tell calls that do not come back from a caller without work."""
+    def worse(self, caller_before: int, caller_now: int, stretch: float) -> bool:
+        """`caller_*`: spans of the caller's service in the two periods, to tell calls that do not come back from a caller without work.
+        `stretch`: how many times as long the second period is, of a callee that sends no spans: a caller that has fallen silent altogether
+        may wait for this very call, and nothing else would show it. 0 of others.
+        """
         before, now = len(self.before_ms), len(self.now)
         usual = self.before_errors / before if before else 0.0
         failed = sum(failed for _, failed in self.now)
@@ -50,6 +53,8 @@ class Tally:
         if slow >= MIN_CALLS and slow / now >= MIN_SHARE:
             return True
         expected = before * (caller_now - now) / max(1, caller_before - before)
+        if caller_now < SILENT_SHARE * stretch * caller_before:
+            expected = before * stretch
         well = sum(took_ms <= limit_ms and not failed for took_ms, failed in self.now)
         return expected >= MIN_CALLS and well < SILENT_SHARE * expected
 
@@ -77,10 +82,12 @@ def service_calls(store: SpanStore, since_s: float) -> tuple[ServiceCall, ...]:
     pending: list[tuple[Span, str, str | None]] = []
     before: Counter[str] = Counter()
     now: Counter[str] = Counter()
+    first_s, last_s = since_s, since_s
     for trace in store.traces.values():
         callees = {span.parent_id: span for span in trace.spans.values() if span.parent_id}
         for span in trace.spans.values():
             (now if span.start_s >= since_s else before)[span.service] += 1
+            first_s, last_s = min(first_s, span.start_s), max(last_s, span.end_s)
             caller, callee = _sides(trace, span, callees.get(span.span_id))
             if caller is None:
                 continue
@@ -97,7 +104,12 @@ def service_calls(store: SpanStore, since_s: float) -> tuple[ServiceCall, ...]:
     for caller, peer, operation in pending:
         tallies.setdefault(_usual(usual, caller, peer, operation), Tally()).add(caller, since_s)
     ranked = sorted(tallies.items(), key=lambda item: -(len(item[1].before_ms) + len(item[1].now)))[: limits.CALLS]
-    return tuple(ServiceCall(*route, worse=tally.worse(before[route[0]], now[route[0]])) for route, tally in ranked)
+    stretch = (last_s - since_s) / (since_s - first_s) if since_s > first_s else 0.0
+    silent = {route[2] for route, _ in ranked} - set(before) - set(now)  # callees that never send spans
+    return tuple(
+        ServiceCall(*route, worse=tally.worse(before[route[0]], now[route[0]], stretch if route[2] in silent else 0.0))
+        for route, tally in ranked
+    )
 
 
 def _usual(usual: dict[tuple[str, str], Counter[Route]], caller: Span, peer: str, operation: str | None) -> Route:

@@ -26,6 +26,16 @@ class Commits:
 
     def __init__(self) -> None:
         self._reigns: dict[str, list[Reign]] = {}
+        self._announced: dict[str, list[tuple[str, float]]] = {}  # (commit, when) by service, oldest first: no proof that it serves
+
+    def announce(self, service: str, commit: str, at_s: float) -> None:
+        """Somebody else says that the service was deployed from `commit`. Services are those of policies/services.yaml: few."""
+        marks = [mark for mark in self._announced.get(service, ()) if mark != (commit, at_s)]
+        self._announced[service] = sorted([*marks, (commit, at_s)], key=lambda mark: mark[1])[-limits.COMMITS_PER_SERVICE :]
+
+    def announced(self, service: str, start_s: float, end_s: float) -> list[tuple[str, float]]:
+        """(commit, when) of what was said to be deployed in [start_s, end_s], oldest first."""
+        return [mark for mark in self._announced.get(service, ()) if start_s <= mark[1] <= end_s]
 
     def observe(self, span: Span) -> None:
         if span.kind == "server":
@@ -71,7 +81,8 @@ class Commits:
         return None
 
     def since(self, start_s: float) -> list[tuple[str, str, str, float]]:
-        """(service, commit, previous commit or "", first request) of all reigns that began at or after `start_s`, oldest first."""
+        """(service, commit, previous commit or "", first request) of all reigns that began at or after `start_s`, oldest first; and, where
+        no request has told of it, (service, commit, the one announced before, when it was announced)."""
         found = []
         for service, reigns in self._reigns.items():
             previous = ""
@@ -79,6 +90,13 @@ class Commits:
                 if reign.first_s >= start_s:
                     found.append((service, reign.commit, previous, reign.first_s))
                 previous = reign.commit
+        for service, marks in self._announced.items():
+            seen = {reign.commit for reign in self._reigns.get(service, ())}
+            previous = ""
+            for commit, at_s in marks:
+                if at_s >= start_s and commit not in seen:
+                    found.append((service, commit, previous, at_s))
+                previous = commit
         return sorted(found, key=lambda item: item[3])
 
 

@@ -40,11 +40,12 @@ class Scene:
     hanging: tuple[Trace, ...]
     bad: tuple[Trace, ...]  # since the first bad request, hanging ones included
     before: tuple[Trace, ...]
+    service: str  # whose signal it is: it may have no trace
 
     @property
     def services(self) -> set[str]:
         traces = [*self.bad, *self.before]
-        return {span.service for trace in traces for span in trace.spans.values()}
+        return {self.service, *(span.service for trace in traces for span in trace.spans.values())}
 
 
 def gather(
@@ -106,8 +107,8 @@ def _durations(scene: Scene, signal: Signal) -> tuple[Durations, Durations]:
 
 
 def bad_of(signal: Signal) -> Callable[[Span], bool]:
-    """Whether a finished request broke what the signal is about."""
-    if signal.kind is SignalKind.ERRORS:
+    """Whether a finished request broke what the signal is about: failed ones where a service logs errors, none where a gauge is full."""
+    if signal.kind in (SignalKind.ERRORS, SignalKind.LOG_ERRORS):
         return lambda span: span.error
     return lambda span: span.duration_ms > signal.objective.p99_ms
 
@@ -122,12 +123,12 @@ def set_scene(store: SpanStore, signal: Signal, is_bad: Callable[[Span], bool], 
     entries = tuple(
         (trace, span)
         for trace, span in store.spans()
-        if span.kind == "server" and span.service == signal.service and span.operation == signal.operation
+        if span.kind == "server" and span.service == signal.service and (signal.kind.of_service or span.operation == signal.operation)
     )
     bad = [trace for trace, span in entries if span.start_s >= signal.first_bad_s and is_bad(span)]
     before_s = past_s(signal)
     before = [trace for trace, span in entries if before_s < span.end_s <= signal.first_bad_s]
-    return Scene(entries, tuple(hanging), (*bad, *hanging), tuple(before))
+    return Scene(entries, tuple(hanging), (*bad, *hanging), tuple(before), signal.service)
 
 
 def shown(name: str) -> str:

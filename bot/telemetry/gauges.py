@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Final
 
+from bot.model import Measurement
+from bot.policy.schema import Saturation as Saturated
 from bot.telemetry import limits
 from bot.telemetry.metric_point import MetricPoint, Pairs
 
@@ -23,7 +25,10 @@ LIMIT: Final = ("limit", "max")
 # A share or usage may be split by a state. What is not idle of a processor is used; cached, free and the like say nothing alone.
 STATES: Final = ("state", "mode")
 MIN_POINTS: Final = 3  # a single high reading is no state
+REQUESTED: Final = "request"  # a share of what was asked for, as orchestrators report it, is no share of what there is
+TIMES_LONGEST: Final = 3.0  # what has been above its limit for so many times longer than ever before is news
 
+DEFAULT: Final = Saturated()
 Key = tuple[str, str, str, Pairs]  # service, instance, name, attributes
 
 
@@ -44,6 +49,28 @@ class Saturation:
     at_s: float  # the latest reading
     share: float  # the latest, 0..1 and beyond
     limit: float
+    news: bool = True  # it has been below before, and was never above for a third as long without coming down by itself
+    interval_s: float = 0.0  # between readings
+
+
+@dataclass(slots=True)
+class _Spell:
+    """Of one gauge: whether it was seen below its limit, since when it is above, and the longest time that it was above before."""
+
+    below: bool = False
+    since_s: float | None = None
+    longest_s: float = 0.0
+
+    def look(self, at_s: float, above_since_s: float | None, *, whole: bool) -> None:
+        """`above_since_s`: the first reading of the present row above the limit. `whole`: that row is all that is kept, so that it may
+        have begun earlier."""
+        self.below = self.below or not whole
+        if self.since_s is not None and (above_since_s is None or not whole):
+            ended_s = at_s if above_since_s is None else above_since_s
+            if above_since_s != self.since_s:
+                self.longest_s = max(self.longest_s, ended_s - self.since_s)
+        if self.since_s is None or above_since_s is None or not whole:
+            self.since_s = above_since_s
 
 
 class _Gauge:
@@ -74,12 +101,13 @@ class _Gauge:
 class Gauges:
     """Keeps the last limits.GAUGE_POINTS readings of each series, and forgets series that end. Not safe for threads.
 
-    `limit`: the share above which something is nearly used up. `hold_s`: how long it must have been so.
+    `policy.limit_of(service)`: the share from which on something is nearly used up. `policy.hold_s`: how long it must have been so.
     """
 
-    def __init__(self, limit: float = 0.9, hold_s: float = 60.0) -> None:
-        self._limit = limit
-        self._hold_s = hold_s
+    def __init__(self, policy: Saturated = DEFAULT) -> None:
+        self._policy = policy
+        self._hold_s = policy.hold_s
+        self._spells: dict[Key, _Spell] = {}
         self._gauges: OrderedDict[Key, _Gauge] = OrderedDict()  # the longest silent first
         self.overflow = 0  # readings that found no room
 
@@ -108,18 +136,47 @@ class Gauges:
 
     def saturated(self, now_s: float) -> Sequence[Saturation]:
         """What has been above the limit for `hold_s` without a break and is still reported; the fullest first."""
-        found = [saturation for key, gauge in self._gauges.items() if (saturation := self._saturation(key, gauge, now_s))]
+        found = []
+        for key, gauge in self._gauges.items():
+            share_of = self._share_of(key)
+            if share_of is not None and (saturation := self._held(key, gauge, share_of, now_s)) is not None:
+                found.append(saturation)
         return sorted(found, key=lambda one: (-one.share, one.gauge.service, one.gauge.instance, one.gauge.name, one.gauge.attributes))
 
-    def _saturation(self, key: Key, gauge: _Gauge, now_s: float) -> Saturation | None:
+    def measure(self, service: str, name: str, limit: float, start_s: float, end_s: float) -> Measurement:
+        """Readings in [start_s, end_s) of the fullest gauge of that name: how many, and how many of them at or above `limit`."""
+        fullest = Measurement(start_s, end_s, 0, 0, 0, None, None)
+        for key, gauge in self._gauges.items():
+            if key[0] != service or key[2] != name or (share_of := self._share_of(key)) is None:
+                continue
+            shares = [share_of(value) for at_s, value in gauge.readings() if start_s <= at_s < end_s]
+            if not shares:
+                continue
+            found = Measurement(
+                start_s, end_s, len(shares), sum(share >= limit for share in shares), 0, None, None, share=round(shares[0], 4)
+            )
+            fullest = max(fullest, found, key=lambda m: (m.error_ratio, m.share or 0.0, m.requests))
+        return fullest
+
+    def shares(self, gauge: GaugeKey, since_s: float) -> Sequence[tuple[float, float]]:
+        """(time, share in use) of one gauge from `since_s` on, oldest first."""
+        key = (gauge.service, gauge.instance, gauge.name, gauge.attributes)
+        kept, share_of = self._gauges.get(key), self._share_of(key)
+        if kept is None or share_of is None:
+            return ()
+        return [(at_s, share_of(value)) for at_s, value in kept.readings() if at_s >= since_s][::-1]
+
+    def _share_of(self, key: Key) -> Callable[[float], float] | None:
+        """How a reading of this series becomes a share in use; None when it says nothing of that."""
         state = _state(key[3])
-        if len(gauge.times) < MIN_POINTS or state not in ("", "used", "idle"):
+        if state not in ("", "used", "idle"):
             return None
         name, _, last = key[2].rpartition(".")
-        if last.rpartition("_")[2] == UTILIZATION:
-            return self._held(key, gauge, (lambda value: 1.0 - value) if state == "idle" else float, now_s)
+        words = last.split("_")
+        if words[-1] == UTILIZATION:
+            return None if REQUESTED in words else (lambda value: 1.0 - value) if state == "idle" else float
         if last in USED and state != "idle" and (most := self._most(key, name)) is not None:
-            return self._held(key, gauge, lambda value: value / most, now_s)
+            return lambda value: value / most
         return None
 
     def _most(self, key: Key, name: str) -> float | None:
@@ -133,12 +190,19 @@ class Gauges:
         return None
 
     def _held(self, key: Key, gauge: _Gauge, share_of: Callable[[float], float], now_s: float) -> Saturation | None:
-        row = list(takewhile(lambda reading: share_of(reading[1]) >= self._limit, gauge.readings()))
+        limit = self._policy.limit_of(key[0])
+        row = list(takewhile(lambda reading: share_of(reading[1]) >= limit, gauge.readings()))
         at_s = gauge.times[-1]
-        gone = at_s < now_s - max(self._hold_s, 3.0 * _interval_s(gauge))
-        if gone or len(row) < MIN_POINTS or at_s - row[-1][0] < self._hold_s:
+        spell = self._spells.setdefault(key, _Spell())
+        spell.look(at_s, row[-1][0] if row else None, whole=len(row) == len(gauge.times))
+        if len(gauge.times) < MIN_POINTS or spell.since_s is None:
             return None
-        return Saturation(GaugeKey(*key), row[-1][0], at_s, share_of(gauge.values[-1]), self._limit)
+        interval_s, held_s = _interval_s(gauge), at_s - spell.since_s
+        gone = at_s < now_s - max(self._hold_s, 3.0 * interval_s)
+        if gone or len(row) < MIN_POINTS or held_s < self._hold_s:
+            return None
+        news = spell.below and held_s >= TIMES_LONGEST * spell.longest_s
+        return Saturation(GaugeKey(*key), spell.since_s, at_s, share_of(gauge.values[-1]), limit, news, interval_s)
 
     def _forget(self, now_s: float) -> None:
         while self._gauges:
@@ -146,6 +210,7 @@ class Gauges:
             if oldest.times and oldest.times[-1] >= now_s - limits.GAUGE_KEPT_S:
                 return
             del self._gauges[key]
+            self._spells.pop(key, None)
 
 
 def _interval_s(gauge: _Gauge) -> float:

@@ -27,6 +27,13 @@ class SecondCounts:
         self._counts[place] = min(self._counts[place] + count, 0xFFFFFFFF)
         return True
 
+    def mark(self, second: int) -> None:
+        """It happened in this second, once or more often."""
+        if second == self._last and self._counts[second % self._kept_s]:
+            return  # mostly
+        if self.add(second, 0):
+            self._counts[second % self._kept_s] = 1
+
     def total(self, start_s: float, end_s: float) -> int:
         """What happened in the seconds that begin in [start_s, end_s)."""
         return sum(self.seconds(start_s, end_s))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Collection
 
+from bot.detection.idle import IDLE_S, IDLE_YOUNG_S, Idle
 from bot.detection.traffic import Loss, Traffic
 from bot.model import Health, Measurement, Objective, Signal, SignalKind
 from bot.policy.schema import Detection
+from bot.telemetry import limits
 from bot.telemetry.baseline import BLOCK_S, Baseline, Finding
 from bot.telemetry.keys import SeriesKey
 from bot.telemetry.learnt import Counted, LearntWatch
@@ -16,6 +19,7 @@ from bot.telemetry.span import Kind
 
 TICK_S = 1.0  # seconds are taken once they are over
 MIN_REQUESTS = 15  # of an operation without an objective, to say that its traffic is back
+WATCHES = 200  # operations that are or were in an episode; of those that are well again the first ones go
 
 Operation = tuple[str, str]
 
@@ -24,19 +28,26 @@ class Unwritten:
     """Takes closed seconds from the table of series. `written`: operations that have an objective; only their traffic is watched here."""
 
     def __init__(
-        self, detection: Detection, written: Collection[Operation], series: SeriesTable, closed: Callable[[SeriesKey, Sketch, int], None]
+        self,
+        detection: Detection,
+        written: Collection[Operation],
+        series: SeriesTable,
+        closed: Callable[[SeriesKey, Sketch, int], None],
+        with_deploy: Callable[[Signal], Signal],
     ) -> None:
-        """`closed` is told the durations of every series in each second, too: seconds are handed out once."""
+        """`closed` is told the durations of every series in each second, too: seconds are handed out once. `with_deploy` adds to a new
+        signal what was deployed before it."""
         self._closed = closed
+        self._with_deploy = with_deploy
         self._detection = detection
         self._written = frozenset(written)
         self._series = series
         self._traffic = Traffic(detection.traffic, detection.false_alarms_per_year, detection.learn.operations)
-        self._kinds: dict[Operation, Kind] = {}
-        self._baselines: dict[Operation, Baseline] = {}
+        self._kinds: OrderedDict[Operation, Kind] = OrderedDict()  # the longest silent first
+        self._baselines: Idle[Baseline] = Idle(detection.learn.operations, _forgettable)
         self._found: dict[Operation, Finding] = {}
         self._losses: dict[Operation, Loss] = {}
-        self._watches: dict[Operation, LearntWatch] = {}
+        self._watches: dict[Operation, LearntWatch[Counted]] = {}  # in the order of their first episodes
         self._ticked_s: float | None = None
 
     @property
@@ -70,34 +81,59 @@ class Unwritten:
                 self._traffic.heard()
                 continue
             operation = (key.service, key.operation)
-            self._kinds.setdefault(operation, key.kind)
-            self._traffic.count(*operation, sketch.count)
-            baseline = self._baseline(operation)
+            self._remember_kind(operation, key.kind)
+            self._traffic.count(*operation, sketch.count, now_s)
+            baseline = self._baseline(operation, now_s)
             if baseline is not None:
                 baseline.take(errors, sketch, float(second))
                 fresh.add(operation)
         return fresh
 
-    def _baseline(self, operation: Operation) -> Baseline | None:
+    def _remember_kind(self, operation: Operation, kind: Kind) -> None:
+        if self._kinds.get(operation) != kind and (watch := self._watches.get(operation)) is not None:
+            watch.counted.kind = kind
+        self._kinds[operation] = kind
+        self._kinds.move_to_end(operation)
+        if len(self._kinds) > limits.SERIES_KEYS:
+            self._kinds.popitem(last=False)
+
+    def _baseline(self, operation: Operation, now_s: float) -> Baseline | None:
         learn = self._detection.learn
         if not learn.enabled or operation in self._written:
             return None
-        if operation not in self._baselines and len(self._baselines) < learn.operations:
-            self._baselines[operation] = Baseline(*operation, learn, self._detection.false_alarms_per_year)
-        return self._baselines.get(operation)
+        return self._baselines.heard(operation, now_s, lambda: Baseline(*operation, learn, self._detection.false_alarms_per_year))
+
+    @property
+    def unlearnt(self) -> int:
+        """Operations that found no room and are not learnt now: all places are taken by others that are heard."""
+        return self._baselines.refused
 
     def loss(self, operation: Operation) -> Loss | None:
         return self._losses.get(operation)
 
+    def lost(self) -> Collection[Operation]:
+        """Operations, written ones too, whose traffic stays away."""
+        return self._losses
+
     def _follow(self, now_s: float) -> None:
         for operation in {*self._found, *self._losses} - self._written:
-            watch = self._watches.get(operation)
-            if watch is None:
-                watch = self._watches[operation] = LearntWatch(
-                    Counted(self._series, self._kinds.get(operation, "server")), self._detection.again_within_s
-                )
-            if watch.signal_now is None:
-                watch.broke(self._signal(operation, watch.counted, now_s), now_s)
+            watch = self._watch(operation)
+            if watch is not None and watch.signal_now is None:
+                watch.broke(self._with_deploy(self._signal(operation, watch.counted, now_s)), now_s)
+
+    def _watch(self, operation: Operation) -> LearntWatch[Counted] | None:
+        """None when there are WATCHES and all of them are in an episode."""
+        watch = self._watches.get(operation)
+        if watch is not None:
+            return watch
+        if len(self._watches) >= WATCHES:
+            well = next((name for name, one in self._watches.items() if one.signal_now is None), None)
+            if well is None:
+                return None
+            del self._watches[well]
+        counted = Counted(self._series, self._kinds.get(operation, "server"))
+        watch = self._watches[operation] = LearntWatch(counted, self._detection.again_within_s)
+        return watch
 
     def _signal(self, operation: Operation, counted: Counted, now_s: float) -> Signal:
         finding, loss = self._found.get(operation), self._losses.get(operation)
@@ -106,7 +142,7 @@ class Unwritten:
             return loss_signal(loss, Objective(*operation, 1e9, 1.0, BLOCK_S, MIN_REQUESTS, MIN_REQUESTS, learnt=True), counted, now_s)
         objective = finding.objective
         now = counted.measure(objective, now_s - objective.window_s, now_s)
-        first_bad_s = _first_bad_s(finding, counted, now_s)
+        first_bad_s = finding.since_s
         before = counted.measure(objective, now_s - 10 * objective.window_s, first_bad_s)
         return Signal(finding.kind, objective, before, now, first_bad_s, now_s)
 
@@ -114,16 +150,27 @@ class Unwritten:
         """Those that are or were in an episode."""
         return self._watches
 
-    def health(self, operation: Operation, now_s: float) -> tuple[Health, Measurement | None]:
-        watch = self._watches.get(operation)
+    def health(self, operation: Operation, now_s: float, incident: Signal | None = None) -> tuple[Health, Measurement | None]:
+        """`incident`: the recorded signal of its open incident. What is like that is not learnt as normal, whoever noticed it."""
+        watch = self._watches.get(operation) if incident is None else self._watch(operation)
         if watch is None:
             return Health.UNKNOWN, None
-        return watch.look(now_s, bad=operation in self._found or operation in self._losses)
+        if incident is not None:
+            watch.resume(incident, now_s)
+        health, now = watch.look(now_s, bad=operation in self._found or operation in self._losses, incident=incident)
+        baseline = self._baselines.get(operation)
+        if baseline is not None:
+            baseline.unwell = watch.signal_now is not None
+        return health, now
 
-    def measure(self, operation: Operation, start_s: float, end_s: float) -> Measurement | None:
-        """By the end of requests; None when the operation was never in an episode."""
+    def measure(self, operation: Operation, start_s: float, end_s: float, incident: Signal | None = None) -> Measurement | None:
+        """By the end of requests; None when the operation was never in an episode and has no `incident`."""
         watch = self._watches.get(operation)
-        return None if watch is None or watch.objective is None else watch.counted.measure(watch.objective, start_s, end_s)
+        objective = watch.objective if watch is not None and watch.objective is not None else incident.objective if incident else None
+        if objective is None:
+            return None
+        counted = watch.counted if watch is not None else Counted(self._series, self._kinds.get(operation, "server"))
+        return counted.measure(objective, start_s, end_s)
 
     def durations(self, operation: Operation, before_s: float, first_bad_s: float, now_s: float) -> tuple[Sketch, Sketch] | None:
         """Before and since the first bad request, of all of them; None when the operation was never in an episode."""
@@ -141,7 +188,12 @@ class Unwritten:
 
     def signal(self, operation: Operation, now_s: float) -> Signal | None:
         """The signal of its episode; ask `health` before."""
-        return self._watches[operation].signal(now_s)
+        watch = self._watches.get(operation)
+        return watch.signal(now_s) if watch is not None else None
+
+
+def _forgettable(baseline: Baseline, idle_s: float) -> bool:
+    return not baseline.unwell and idle_s >= (IDLE_S if baseline.ready else IDLE_YOUNG_S)
 
 
 def loss_signal(loss: Loss, objective: Objective, counted: Counted, now_s: float) -> Signal:
@@ -150,16 +202,3 @@ def loss_signal(loss: Loss, objective: Objective, counted: Counted, now_s: float
     hour_s = 3_600.0
     before = Measurement(since_s - hour_s, since_s, round(loss.shortfall.usual_per_s * hour_s), 0, 0, None, None)
     return Signal(SignalKind.THROUGHPUT, objective, before, counted.measure(objective, since_s, now_s), since_s, now_s)
-
-
-def _first_bad_s(finding: Finding, counted: Counted, now_s: float) -> float:
-    """The first of the last seconds, back to the last good one, with requests beyond the limit."""
-    first_s = now_s
-    for back in range(1, int(2 * BLOCK_S)):
-        second = counted.measure(finding.objective, now_s - back, now_s - back + 1)
-        bad = second.errors if finding.kind is SignalKind.ERRORS else second.slow
-        if bad:
-            first_s = now_s - back
-        elif second.requests >= MIN_REQUESTS or first_s - (now_s - back) > BLOCK_S / 6:
-            break
-    return first_s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -60,14 +61,14 @@ class Watch:
         self.episode: Episode | None = None
         self.well_since_s = 0.0  # the end of the last episode: what was before it is no healthy past
         burn_errors = objective.error_ratio if objective.availability is None else 1.0 - objective.availability
-        self._streams = {
+        self.streams = {
             kind: Stream(allowed, burn, objective.window_s, objective.min_bad, false_alarms_per_year)
             for kind, allowed, burn in (
                 (SignalKind.LATENCY, objective.slow_ratio, objective.slow_ratio),
                 (SignalKind.ERRORS, objective.error_ratio, burn_errors),
             )
         }
-        self._arrivals: dict[SignalKind, deque[float]] = {kind: deque(maxlen=objective.min_bad) for kind in self._streams}
+        self._arrivals: dict[SignalKind, deque[float]] = {kind: deque(maxlen=objective.min_bad) for kind in self.streams}
         self._flapping = Flapping(flapping_s)
 
     def observe(self, span: Answered, now_s: float) -> None:
@@ -75,7 +76,7 @@ class Watch:
         self.log.forget_before(now_s - limits.STORED_S)
         if span.end_s > now_s - SLOW_WINDOWS * self.objective.window_s:  # what comes late says nothing of the present
             for kind, bad in ((SignalKind.LATENCY, span.duration_ms > self.objective.p99_ms), (SignalKind.ERRORS, span.error)):
-                self._streams[kind].add(bad)
+                self.streams[kind].add(bad)
                 if bad:
                     self._arrivals[kind].append(now_s)
 
@@ -83,7 +84,7 @@ class Watch:
         """Whether a look now may find something new: enough bad requests have arrived within a window, some of them since the last look."""
         return self.episode is None and any(
             stream.fresh_bad and len(arrivals := self._arrivals[kind]) == arrivals.maxlen and arrivals[0] > now_s - self.objective.window_s
-            for kind, stream in self._streams.items()
+            for kind, stream in self.streams.items()
         )
 
     def look(
@@ -92,10 +93,12 @@ class Watch:
         hanging: Sequence[tuple[float, Request]],
         plausible_losses: Callable[[int], float],
         lost_since_s: float | None = None,
+        sampled: float = 1.0,
     ) -> View:
         """Looks at the last window. `hanging`: (when it became overdue, request) of those that seem not to have ended;
         `plausible_losses`: how many of so many requests may seem so because their span was lost; `lost_since_s`: since when implausibly
-        few requests come, when that is so.
+        few requests come, when that is so; `sampled`: the share of all traces among which `hanging` was looked for. When enough of those
+        hang, each stands for as many as it was chosen from.
 
         A request that hangs counts in the window in which it became overdue, as one that ended counts where it ended; while
         enough of them hang, the service is not healthy.
@@ -103,13 +106,15 @@ class Watch:
         start_s = now_s - self.objective.window_s
         ended = self.log.ended(start_s, now_s)
         unfinished = [request for overdue_s, request in hanging if overdue_s > start_s]
-        if len(unfinished) <= plausible_losses(len(ended) + len(unfinished)):
+        if len(unfinished) <= plausible_losses(math.ceil(sampled * len(ended)) + len(unfinished)):
             unfinished = []
+        if len(unfinished) >= self.objective.min_bad:
+            unfinished *= round(1.0 / sampled)
         now = measurement([*ended, *unfinished], self.objective, start_s, now_s)
         kind = breach(now, self.objective)
         self._judge(now_s, learning=self.episode is None and kind is None)
         if kind is not None:
-            if self.episode is None and not unfinished and not self._streams[kind].unusual:
+            if self.episode is None and not unfinished and not self.streams[kind].unusual:
                 return View(Health.UNKNOWN, now, 0)  # broken by its letter, but no more than chance would do
             self._broken(kind, now, now_s, unfinished)
             return View(Health.UNHEALTHY, now, len(unfinished))
@@ -121,11 +126,11 @@ class Watch:
             missing = measurement(self.log.ended(lost_since_s, now_s), self.objective, lost_since_s, now_s)
             self._broken(SignalKind.THROUGHPUT, missing, now_s, ())
             return View(Health.UNHEALTHY, now, 0)
-        many_hang = len(hanging) >= self.objective.min_bad and self._implausible(hanging, now_s, plausible_losses)
+        many_hang = len(hanging) >= self.objective.min_bad and self._implausible(hanging, now_s, plausible_losses, sampled)
         return View(self._unbroken(now, now_s, many_hang), now, len(unfinished))
 
     def _judge(self, now_s: float, *, learning: bool) -> None:
-        for stream in self._streams.values():
+        for stream in self.streams.values():
             stream.look(now_s, learning=learning)
 
     def _slowly(self, now_s: float) -> tuple[SignalKind, Measurement] | None:
@@ -135,7 +140,7 @@ class Watch:
             recent = measurement(self.log.ended(recent_s, now_s), self.objective, recent_s, now_s)
             kind = breach(recent, self.objective)
             return (kind, recent) if self.episode.slow and kind is not None else None
-        for kind, stream in self._streams.items():
+        for kind, stream in self.streams.items():
             burning = stream.burning(now_s)
             if not stream.over and burning is None:
                 continue
@@ -146,9 +151,11 @@ class Watch:
                 return kind, found
         return None
 
-    def _implausible(self, hanging: Sequence[tuple[float, Request]], now_s: float, plausible_losses: Callable[[int], float]) -> bool:
+    def _implausible(
+        self, hanging: Sequence[tuple[float, Request]], now_s: float, plausible_losses: Callable[[int], float], sampled: float
+    ) -> bool:
         since_s = min(overdue_s for overdue_s, _ in hanging)
-        return len(hanging) > plausible_losses(len(self.log.ended(since_s, now_s)) + len(hanging))
+        return len(hanging) > plausible_losses(math.ceil(sampled * len(self.log.ended(since_s, now_s))) + len(hanging))
 
     def _broken(self, kind: SignalKind, now: Measurement, now_s: float, unfinished: Sequence[Request]) -> None:
         slow = now.end_s - now.start_s > self.objective.window_s
@@ -197,7 +204,7 @@ class Watch:
     def _end(self, now_s: float) -> None:
         self.episode = None
         self._flapping.recovered(now_s)
-        for stream in self._streams.values():
+        for stream in self.streams.values():
             stream.recovered()
 
     def signal(self, now_s: float) -> Signal | None:

@@ -67,6 +67,10 @@ def compared(signal: Signal, columns: Sequence[tuple[str, Measurement | None]]) 
     """One row a figure, one column a moment, and the objective last. The broken figure is bold."""
     if signal.kind is SignalKind.THROUGHPUT:
         return _traffic(columns)
+    if signal.kind is SignalKind.SATURATION:
+        return _in_use(signal, columns)
+    if signal.kind is SignalKind.LOG_ERRORS:
+        return _error_lines(signal, columns)
     o, latency = signal.objective, signal.kind is SignalKind.LATENCY
     p99, failed, slow = [], [], []
     for _, m in columns:
@@ -92,6 +96,34 @@ def _traffic(columns: Sequence[tuple[str, Measurement | None]]) -> str:
     return table(["requests", *(name for name, _ in columns), ""], rows)
 
 
+def _in_use(signal: Signal, columns: Sequence[tuple[str, Measurement | None]]) -> str:
+    limit = limit_percent(signal.objective.limit or 1.0)
+    shares = [percent(m.share) if m and m.share is not None else "–" for _, m in columns]
+    rows = [
+        _row("in use, latest reading", shares, f"below {limit}", bold=True),
+        _row(f"readings at {limit} or above", [f"{m.errors} of {m.requests}" if m else "–" for _, m in columns], ""),
+        _row("measured over", [elapsed(m.end_s - m.start_s) if m else "–" for _, m in columns], ""),
+    ]
+    return table(["gauge", *(name for name, _ in columns), "limit"], rows)
+
+
+def _error_lines(signal: Signal, columns: Sequence[tuple[str, Measurement | None]]) -> str:
+    most = f"at most {signal.objective.error_ratio * 60:.3g} a minute"
+    rows = [
+        _row("error lines", [str(m.errors) if m else "–" for _, m in columns], ""),
+        _row("a minute", [lines_a_minute(m) if m else "–" for _, m in columns], most, bold=True),
+        _row("measured over", [elapsed(m.end_s - m.start_s) if m else "–" for _, m in columns], ""),
+    ]
+    return table(["logs", *(name for name, _ in columns), "usual"], rows)
+
+
+def lines_a_minute(m: Measurement) -> str:
+    """Error lines of a minute in which the service was heard: `about 12 a minute`, `none`."""
+    if not m.errors:
+        return "no error lines"
+    return f"about {m.errors / max(m.requests, 1) * 60.0:.3g} error lines a minute"
+
+
 def a_minute(m: Measurement) -> str:
     """`about 12 a minute`, `none`."""
     if not m.requests or m.end_s <= m.start_s:
@@ -107,16 +139,14 @@ def chart(evidence: Evidence, signal: Signal) -> str:
     """A Mermaid chart of the broken figure, at most CHART_POINTS points; empty when there are too few to see anything."""
     if signal.kind is SignalKind.THROUGHPUT:
         return ""  # the series of the evidence holds requests that came, not those that did not
-    o, latency = signal.objective, signal.kind is SignalKind.LATENCY
-    points = [(at_s, p99_ms if latency else ratio * 100) for at_s, p99_ms, ratio in evidence.series]
+    latency, lines = signal.kind is SignalKind.LATENCY, signal.kind is SignalKind.LOG_ERRORS
+    points = [(at_s, p99_ms if latency else ratio * (60 if lines else 100)) for at_s, p99_ms, ratio in evidence.series]
     points = [point for point in points if all(map(math.isfinite, point))]
     if len(points) < 3:
         return ""
     step_s = min(later - earlier for (earlier, _), (later, _) in itertools.pairwise(points))
     points = _fewer(points)
-    limit = o.p99_ms if latency else o.error_ratio * 100
-    what, unit = ("p99 latency", "ms") if latency else ("failed requests", "percent")
-    most = duration(o.p99_ms) if latency else limit_percent(o.error_ratio)
+    limit, what, unit, most = _charted(signal)
     seconds = dict.fromkeys(f'"{at_s + step_s - signal.first_bad_s:.0f}"' for at_s, _ in points)  # a point is known when its step ends
     if len(seconds) < len(points):
         return ""  # the axis is one of names: two points of the same second cannot be told apart
@@ -126,13 +156,28 @@ def chart(evidence: Evidence, signal: Signal) -> str:
             "```mermaid",
             "xychart-beta",
             f'    title "{what}; the flat line is the objective, at most {most}"',
-            f'    x-axis "seconds after the first bad request" [{", ".join(seconds)}]',
+            f'    x-axis "seconds after {"it began" if signal.kind.of_service else "the first bad request"}" [{", ".join(seconds)}]',
             f'    y-axis "{unit}" 0 --> {top:.0f}' if top >= 10 else f'    y-axis "{unit}" 0 --> {top:.1f}',
             f"    line [{', '.join(f'{value:.1f}' for _, value in points)}]",
             f"    line [{', '.join(f'{limit:.1f}' for _ in points)}]",
             "```",
         )
     )
+
+
+def _charted(signal: Signal) -> tuple[float, str, str, str]:
+    """(limit in the chart's unit, what is charted, its unit, the limit in words)"""
+    o = signal.objective
+    match signal.kind:
+        case SignalKind.LATENCY:
+            return o.p99_ms, "p99 latency", "ms", duration(o.p99_ms)
+        case SignalKind.SATURATION:
+            limit = o.limit or 1.0
+            return limit * 100, "in use", "percent", limit_percent(limit)
+        case SignalKind.LOG_ERRORS:
+            return o.error_ratio * 60, "error lines", "a minute", f"{o.error_ratio * 60:.3g} a minute"
+        case _:
+            return o.error_ratio * 100, "failed requests", "percent", limit_percent(o.error_ratio)
 
 
 def _fewer(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

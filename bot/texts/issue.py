@@ -9,7 +9,7 @@ from bot.model import Signal, SignalKind
 from bot.policy.maintenance import active
 from bot.policy.schema import Autonomy, Policies
 from bot.texts.evidence import differences_table, evidence_fold
-from bot.texts.figures import a_minute, chart, compared, date_time, duration, elapsed, limit_percent, percent
+from bot.texts.figures import a_minute, chart, compared, date_time, duration, elapsed, limit_percent, lines_a_minute, percent
 from bot.texts.links import Links
 from bot.texts.safe import code, fold, heading, paragraphs, plain
 from bot.texts.words import affected_words, operation, upstream_words
@@ -32,6 +32,10 @@ def issue_title(signal: Signal) -> str:
     what = heading(f"{o.operation} in {o.service}", 150)
     if signal.kind is SignalKind.THROUGHPUT:
         return f"{what} gets {'hardly any' if now.requests else 'no'} requests"
+    if signal.kind is SignalKind.SATURATION:
+        return f"{what} is nearly used up: {percent(now.share or 0.0)}, limit {limit_percent(o.limit or 1.0)}"
+    if signal.kind is SignalKind.LOG_ERRORS:
+        return f"{heading(o.service, 150)} logs unusually many errors: {now.errors} in {elapsed(now.end_s - now.start_s)}"
     if signal.kind is SignalKind.LATENCY:
         return f"{what} is slow: p99 {duration(now.p99_ms)}, objective {duration(o.p99_ms)}"
     return f"{what} is failing: {percent(now.error_ratio)} errors, objective {limit_percent(o.error_ratio)}"
@@ -59,6 +63,10 @@ def issue_body(signal: Signal, evidence: Evidence, policies: Policies, links: Li
 
 def _whose(signal: Signal, links: Links) -> str:
     page = links.file("policies/slo.yaml")
+    if signal.kind is SignalKind.SATURATION:
+        return f"The limit stands in {page}, below saturation."
+    if signal.kind is SignalKind.LOG_ERRORS:
+        return f"What is usual was learnt from the service's own logs. Whether that is a signal stands in {page}, below logs."
     if signal.objective.learnt:
         return f"Nobody wrote an objective for this operation: what is normal was learnt from its own past. Write one in {page}."
     return f"The objective stands in {page}."
@@ -73,6 +81,14 @@ def _what(signal: Signal) -> str:
         noticed = f"noticed after {elapsed(signal.detected_s - signal.first_bad_s)}"
         few = "hardly any" if now.requests else "no"
         return f"{operation(signal)} gets **{few} requests** {since}: {came}; usually {a_minute(signal.before)} ({noticed})."
+    if signal.kind is SignalKind.SATURATION:
+        held = f"noticed after {elapsed(signal.detected_s - signal.first_bad_s)} without a break"
+        figures = f"{percent(now.share or 0.0)} of it, at or above {limit_percent(o.limit or 1.0)}"
+        return f"{operation(signal)} is **nearly used up** {since}: {figures} ({held})."
+    if signal.kind is SignalKind.LOG_ERRORS:
+        figures = f"{now.errors} lines in {elapsed(now.end_s - now.start_s)}; before, {lines_a_minute(signal.before)}"
+        after = elapsed(signal.detected_s - signal.first_bad_s)
+        return f"{code(signal.service)} logs **unusually many errors** {since}: {figures} (noticed after {after})."
     if signal.kind is SignalKind.LATENCY:
         figures = f"{now.slow} of the last {now.requests} requests took longer than {duration(o.p99_ms)}"
         return f"{operation(signal)} is **too slow** {since}: {figures} ({noticed})."

@@ -26,3 +26,10 @@ def unopened(f: Facts) -> str:
 
 def duplicate(of: int) -> str:
     return f"This says the same as #{of}, where the incident goes on."
+
+
+def same_cause(older: int) -> str:
+    return (
+        f"As the calls between services show by now, this has the same cause as #{older}: the incident goes on there."
+        " Should this still be broken when that one is over, I open a new one."
+    )

@@ -7,7 +7,7 @@ from bot.model import OutcomeKind, PostMortem
 from bot.texts.figures import date_time, elapsed, same_day, table
 from bot.texts.links import Links
 from bot.texts.safe import code, fold, paragraphs
-from bot.texts.words import done_words, figure, linked, objective, operation
+from bot.texts.words import affected_words, done_words, figure, linked, objective, operation
 
 _ENDED = {
     OutcomeKind.HEALED: "and that healed it",
@@ -20,12 +20,15 @@ _ENDED = {
 def post_mortem(pm: PostMortem, incident: IncidentRecord, outcome: OutcomeRecord | None, links: Links) -> str:
     """Told for people from cause, remedy and figures; `pm.text` is the document for the memory, without ids, and is not shown."""
     begun_s = incident.signal.first_bad_s
-    rows = [["began", f"{date_time(begun_s)} (first bad request)"]]
+    first = "" if incident.signal.kind.of_service else " (first bad request)"
+    rows = [["began", f"{date_time(begun_s)}{first}"]]
     rows.append(["noticed", _after(incident.signal.detected_s, begun_s)])
     if outcome and outcome.serving_s is not None:
         rows.append(["fix served from", _after(outcome.serving_s, begun_s)])
     rows.append(["measured healthy", _after(pm.healed_s, begun_s)] if pm.healed_s else ["ended", f"not healed: {pm.outcome}"])
     cag = {"cag": "CAG, from memory", "brain": "Brain"}.get(pm.answered_by, "nobody")
+    if incident.evidence.affected:
+        rows.append(["also unwell", affected_words(incident.evidence.affected)])
     rows.append(["cause found by", f"{cag}, confidence {pm.confidence:.3f}" if pm.answered_by else cag])
     return paragraphs(["### Post-mortem", _story(pm, incident, outcome, links), table(["what", "when, or who"], rows), _memory(pm)])
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.evidence import Affected, Evidence
 from bot.model import Diagnosis, Feature, Measurement, Remedy, Signal, SignalKind
-from bot.texts.figures import a_minute, duration, limit_percent, percent, table
+from bot.texts.figures import a_minute, count, duration, limit_percent, lines_a_minute, percent, table
 from bot.texts.links import Links
 from bot.texts.safe import code, plain
 
@@ -21,7 +21,13 @@ def operation(signal: Signal) -> str:
     return f"{code(signal.operation)} in {code(signal.service)}"
 
 
-_UNWELL = {"latency": "too slow", "errors": "failing", "throughput": "without its usual traffic"}
+_UNWELL = {
+    "latency": "too slow",
+    "errors": "failing",
+    "throughput": "without its usual traffic",
+    "saturation": "nearly used up",
+    "log-errors": "unusually many",
+}
 
 
 def affected_words(affected: Sequence[Affected], limit: int = 5) -> str:
@@ -36,6 +42,10 @@ def upstream_words(upstream: Sequence[str], limit: int = 5) -> str:
 
 def figure(signal: Signal, m: Measurement) -> str:
     """The figure that the incident is about."""
+    if signal.kind is SignalKind.SATURATION:
+        return f"{percent(m.share)} in use" if m.share is not None else "not reported"
+    if signal.kind is SignalKind.LOG_ERRORS:
+        return f"{lines_a_minute(m)}"
     if signal.kind is SignalKind.THROUGHPUT:
         return f"{a_minute(m)} requests" if m.requests else "no requests"
     return f"p99 {duration(m.p99_ms)}" if signal.kind is SignalKind.LATENCY else f"{percent(m.error_ratio)} failed"
@@ -45,6 +55,10 @@ def objective(signal: Signal) -> str:
     if signal.kind is SignalKind.THROUGHPUT:
         return f"usually {a_minute(signal.before)}"
     o = signal.objective
+    if signal.kind is SignalKind.SATURATION:
+        return f"below {limit_percent(o.limit or 1.0)} in use"
+    if signal.kind is SignalKind.LOG_ERRORS:
+        return f"at most {count(round(o.error_ratio * 60), 'error line')} a minute"
     return f"at most {duration(o.p99_ms)}" if signal.kind is SignalKind.LATENCY else f"at most {limit_percent(o.error_ratio)}"
 
 

@@ -53,6 +53,7 @@ OWN_METRICS: Final = (
     OwnMetric("sre_space_points_dropped_total", "counter", "metric data points dropped", "reason", "points_dropped"),
     OwnMetric("sre_space_metric_restarts_total", "counter", "counters and histograms that began anew", counter="metric_restarts"),
     OwnMetric("sre_space_metric_series", "gauge", "metric series known"),
+    OwnMetric("sre_space_operations_unlearnt", "gauge", "operations without an objective that are heard and not learnt"),
     OwnMetric("sre_space_gauge_overflow_total", "counter", "gauge readings that found no room"),
     OwnMetric("sre_space_log_records_total", "counter", "log records taken", counter="log_records"),
     OwnMetric("sre_space_log_records_dropped_total", "counter", "log records dropped", "reason", "log_records_dropped"),

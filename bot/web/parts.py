@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from bot.ports import Clock
 from bot.settings import Settings
 from bot.telemetry.counters import Counters
+from bot.web.deployments import Deployment
 from bot.web.feed import Feed
 
 Json = dict[str, Any]
@@ -37,7 +38,7 @@ class WebParts:
     """`sinks` by path, those of bot/web/ingest.py's SIGNALS that are taken; `wake(reason)` says «look again» and returns at once;
     `snapshot()` is the monitor's state, cheap and finite; `lifespan()` is entered when the server starts and left when it stops;
     `started_s` is Unix seconds; `counters` is where ingest counts what it refuses; `readings()` gives further figures for `/metrics`, by
-    the names of bot/web/own_metrics.py."""
+    the names of bot/web/own_metrics.py; `deployed(deployment)` is told what GitHub says has come into service."""
 
     settings: Settings
     feed: Feed
@@ -49,6 +50,7 @@ class WebParts:
     started_s: float
     counters: Counters = field(default_factory=Counters)
     readings: Callable[[], Mapping[str, Reading]] = dict
+    deployed: Callable[[Deployment], None] = lambda deployment: None
     monitor_dir: Path = MONITOR_DIR
     heartbeat_s: float = 15.0
     write_timeout_s: float = 10.0  # a reader of the feed that takes longer than this to take one write is dropped

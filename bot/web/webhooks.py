@@ -1,4 +1,4 @@
-"""GitHub's webhooks: verified, de-duplicated, answered at once; what they carry only says where to look."""
+"""GitHub's webhooks: verified, de-duplicated, answered at once; what they carry only says where to look, and what was deployed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from bot.web.answers import Declined, Endpoint
 from bot.web.body import read_body
+from bot.web.deployments import deployment_of
 from bot.web.parts import WebParts
 from bot.web.signing import SeenIds, verify
 
@@ -39,6 +40,9 @@ def webhook_endpoint(parts: WebParts) -> Endpoint:
             return JSONResponse({"status": "pong"})
         if not _is_ours(payload, parts.settings.repository):
             return JSONResponse({"status": "ignored: another repository"})
+        deployment = deployment_of(event, payload, parts.clock.now())
+        if deployment is not None:
+            parts.deployed(deployment)
         parts.wake(wake_reason(event, payload))
         return JSONResponse({"status": "accepted"}, status_code=202)
 

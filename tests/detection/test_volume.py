@@ -40,7 +40,7 @@ def play(
         for (service, operation), rate_per_s in rates.items():
             requests = poisson(rng, rate_per_s * STEP_S)
             if requests:
-                traffic.count(service, operation, requests)
+                traffic.count(service, operation, requests, now_s)
         traffic.tick(now_s)
         for loss in traffic.losses():
             first = first or (now_s, loss.operation)

@@ -11,11 +11,11 @@ import yaml
 from bot.model import Objective
 from bot.policy.checks import CHECKS, CORE
 from bot.policy.load import NAMES
-from bot.policy.schema import Autonomy, BoundDependency, Detection, Learn, ServiceSpec, Traffic
+from bot.policy.schema import Autonomy, BoundDependency, Detection, Learn, Logs, Saturation, ServiceSpec, Traffic
 from tests.docs.pages import ROOT, read, rows, section
 
 PAGE = ROOT / "docs" / "policies.md"
-FREE = ("bound-dependency.settings",)  # any names may stand below
+FREE = ("bound-dependency.settings", "saturation.services")  # any names may stand below
 
 
 def keys_of(value: object, path: str = "") -> Iterator[tuple[str, object]]:
@@ -41,11 +41,14 @@ def named(prefix: str, schema: type) -> set[str]:
 def possible(name: str) -> set[str]:
     """Every key that the loader takes, also those that the shipped file leaves out."""
     known = {
-        "slo": named("objectives[].", Objective) - {"objectives[].learnt"}
-        | named("", Detection) - {"traffic", "learn", "false_alarms_per_year"}
+        "slo": named("objectives[].", Objective) - {"objectives[].learnt", "objectives[].limit"}
+        | named("", Detection) - {"traffic", "learn", "saturation", "logs", "false_alarms_per_year"}
         | {"sequential.false_alarms_per_year"}
         | named("traffic.", Traffic)
         | named("learn.", Learn)
+        | named("saturation.", Saturation) - {"saturation.services"}
+        | {"saturation.services.*"}
+        | named("logs.", Logs)
         | {f"maintenance[].{key}" for key in ("service", "start", "end", "weekly", "reason")},
         "services": named("services[].", ServiceSpec),
         "known": named("bound-dependency.", BoundDependency) - set(FREE) | {"bound-dependency.settings.*"},

@@ -131,12 +131,12 @@ class SimTelemetry:
         found = self._service.signal_at(now_s)
         return (found,) if found else ()
 
-    def health(self, service: str, operation: str, now_s: float) -> tuple[Health, Measurement | None]:
+    def health(self, service: str, operation: str, now_s: float, incident: Signal | None = None) -> tuple[Health, Measurement | None]:
         objective = self._service.objective
         self.said, self.said_at_call = self._service.health_at(now_s), self.calls
         return self.said, self._service.measure_window(now_s - objective.window_s, now_s)
 
-    def measure(self, service: str, operation: str, start_s: float, end_s: float) -> Measurement | None:
+    def measure(self, service: str, operation: str, start_s: float, end_s: float, incident: Signal | None = None) -> Measurement | None:
         return self._service.measure_window(start_s, end_s)
 
     def serving(self, service: str, now_s: float) -> tuple[str, float] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import pytest
 
+from bot.detection.group import Symptom, groups
 from bot.evidence import ServiceCall
 from bot.telemetry.calls import FRESH_S, CallMap, Tally, service_calls
 from bot.telemetry.span import Span
@@ -79,10 +80,10 @@ def test_calls_of_which_only_failures_have_come_back_got_worse() -> None:
         call(at_s, 0.25)
     for at_s in (100, 101):
         call(at_s, 6.6, "cancelled")
-    assert tally.worse(caller_before=4 * 59, caller_now=42)
+    assert tally.worse(caller_before=4 * 59, caller_now=42, stretch=0.3)
     for at_s in (102, 103):
         call(at_s, 0.2)
-    assert not tally.worse(caller_before=4 * 59, caller_now=44), "some have come back well"
+    assert not tally.worse(caller_before=4 * 59, caller_now=44, stretch=0.3), "some have come back well"
 
 
 def test_a_caller_without_work_makes_no_call_look_worse() -> None:
@@ -120,3 +121,23 @@ def test_a_service_calling_itself_is_no_call() -> None:
     parent = span(service="orders", name="POST /order")
     inner = span(span_id=b"innerrrr", parent_id=parent.span_id, service="orders", name="work", kind="internal")
     assert service_calls(stored([parent, inner]), T0) == ()
+
+
+def test_fronts_that_fall_silent_together_wait_for_the_dependency_that_both_call() -> None:
+    """It sends no spans, and neither do they, since everything hangs; a third service goes on, and calls it no more than before."""
+    made = []
+    for i in range(200):
+        at_s = T0 + i * 0.5
+        calling = ("alpha", "beta") if at_s < T0 + 60 else ()
+        for j, service in enumerate((*calling, "gamma")):
+            ids = {"trace_id": (3 * i + j + 1).to_bytes(16, "big"), "service": service}
+            server, call = (6 * i + 2 * j + 1).to_bytes(8, "big"), (6 * i + 2 * j + 2).to_bytes(8, "big")
+            made.append(span(**ids, span_id=server, name=f"GET /{service}", start_s=at_s, end_s=at_s + 0.2))
+            if service != "gamma":
+                to = {"kind": "client", "peer_service": "ledger", "parent_id": server}
+                made.append(span(**ids, **to, span_id=call, name="post", start_s=at_s + 0.01, end_s=at_s + 0.1))
+    calls = service_calls(stored(made), T0 + 60)
+    assert {(caller, callee) for caller, _, callee, _ in routes(calls, worse=True)} == {("alpha", "ledger"), ("beta", "ledger")}
+    symptoms = [Symptom(name, f"GET /{name}", T0 + 60, T0 + 95) for name in ("alpha", "beta")]
+    (group,) = groups(symptoms, calls)
+    assert group.upstream == ("ledger",)

@@ -29,7 +29,7 @@ def names(gauges: Gauges, at_s: float = 120) -> list[tuple[str, float]]:
 
 
 def test_a_share_that_stays_above_the_limit_is_told_with_when_it_began() -> None:
-    gauges = Gauges(limit=0.9, hold_s=60)
+    gauges = Gauges()
     told(gauges, "process.cpu.utilization", lambda at: 0.95 if at >= 50 else 0.3)
     told(gauges, "k8s.container.memory_limit_utilization", lambda _: 0.97, instance="quotes-1")
     first, second = gauges.saturated(T + 120)
@@ -43,7 +43,7 @@ def test_a_share_that_stays_above_the_limit_is_told_with_when_it_began() -> None
 
 
 def test_a_peak_a_dip_and_a_short_while_are_not() -> None:
-    gauges = Gauges(limit=0.9, hold_s=60)
+    gauges = Gauges()
     told(gauges, "a.utilization", lambda at: 0.99 if at == 60 else 0.5)
     told(gauges, "b.utilization", lambda at: 0.5 if at == 100 else 0.99)
     told(gauges, "c.utilization", lambda at: 0.99 if at >= 100 else 0.5)
@@ -51,7 +51,7 @@ def test_a_peak_a_dip_and_a_short_while_are_not() -> None:
 
 
 def test_usage_is_measured_against_the_limit_of_the_same_thing_in_the_same_process() -> None:
-    gauges = Gauges(limit=0.9, hold_s=60)
+    gauges = Gauges()
     told(gauges, "db.client.connection.count", lambda _: 19, pool="main", state="used", instance="a")
     told(gauges, "db.client.connection.count", lambda _: 19, pool="main", state="used", instance="b")
     told(gauges, "db.client.connection.max", lambda _: 20, pool="main", instance="a")
@@ -68,7 +68,7 @@ def test_usage_is_measured_against_the_limit_of_the_same_thing_in_the_same_proce
 
 
 def test_an_idle_processor_and_a_full_cache_are_healthy_a_busy_processor_is_not() -> None:
-    gauges = Gauges(limit=0.9, hold_s=60)
+    gauges = Gauges()
     told(gauges, "system.cpu.utilization", lambda _: 0.98, cpu_mode="idle", service="calm")
     told(gauges, "system.cpu.utilization", lambda _: 0.02, cpu_mode="idle", service="busy")
     told(gauges, "system.memory.utilization", lambda _: 0.95, system_memory_state="cached")
@@ -78,7 +78,7 @@ def test_an_idle_processor_and_a_full_cache_are_healthy_a_busy_processor_is_not(
 
 
 def test_what_is_no_longer_reported_is_not_told_for_ever() -> None:
-    gauges = Gauges(limit=0.9, hold_s=60)
+    gauges = Gauges()
     told(gauges, "a.utilization", lambda _: 1.0)
     assert names(gauges, 150) == [("a.utilization", 1.0)]
     assert names(gauges, 200) == []

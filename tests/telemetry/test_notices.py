@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from bot.agents.scout_notices import OVER_S, Notices
+from bot.policy.schema import Detection
+from bot.telemetry.conditions import Conditions
 from bot.telemetry.gauges import Gauges
 from bot.telemetry.logs import LogBook
 from tests.telemetry.test_gauges import T, reading
@@ -10,13 +12,15 @@ from tests.telemetry.test_logs import line
 from tests.telemetry.world import Heard
 
 
-def test_a_gauge_near_its_limit_is_told_once_and_again_when_it_is_over() -> None:
-    gauges, heard = Gauges(limit=0.9, hold_s=60), Heard()
-    notices = Notices(gauges, LogBook(), heard)
+def test_what_was_always_near_its_limit_is_told_once_and_again_when_it_is_over() -> None:
+    gauges, heard = Gauges(), Heard()
+    conditions = Conditions(gauges, LogBook(), Detection(), lambda signal: signal)
+    notices = Notices(conditions, heard)
     for second in range(0, 600, 5):
-        full = 100 <= second < 300
-        gauges.observe([reading("process.cpu.utilization", second, 0.96 if full else 0.4, instance="quotes-1")], T + second)
+        gauges.observe([reading("process.cpu.utilization", second, 0.96 if second < 300 else 0.4, instance="quotes-1")], T + second)
+        conditions.tick(T + second)
         notices.look(T + second)
+    assert conditions.conditions() == (), "nobody is called for it"
     assert len(heard.texts) == 2
     assert heard.texts[0].startswith("process.cpu.utilization of quotes (quotes-1) is at 96%, above 90% for ")
     assert heard.texts[1] == "process.cpu.utilization (quotes-1) above 90% of quotes: no longer"
@@ -25,11 +29,14 @@ def test_a_gauge_near_its_limit_is_told_once_and_again_when_it_is_over() -> None
 
 def test_a_burst_of_errors_is_told_once_and_again_when_it_is_over() -> None:
     book, heard = LogBook(), Heard()
-    notices = Notices(Gauges(), book, heard)
+    conditions = Conditions(Gauges(), book, Detection(), lambda signal: signal)
+    notices = Notices(conditions, heard)
     for second in range(900):
-        errors = 6 if 600 <= second < 640 else 1 if second % 60 == 0 else 0
+        errors = 6 if 600 <= second < 620 else 1 if second % 60 == 0 else 0
         book.observe([line(T + second, "carrier does not answer")] * errors, T + second)
+        conditions.tick(T + second)
         notices.look(T + second)
+    assert conditions.conditions() == (), "it was over before it was a signal"
     assert len(heard.texts) == 2
     assert heard.texts[0].startswith("quotes logs unusually many errors: ")
     assert heard.texts[1] == "unusually many error logs of quotes: no longer"

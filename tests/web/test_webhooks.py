@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from bot.web.deployments import Deployment
 from bot.web.signing import SeenIds, sign, verify
 from tests.web.web_world import SECRET, World
 
@@ -94,3 +95,39 @@ def test_the_memory_of_deliveries_is_bounded() -> None:
     for item in "abcd":
         seen.add(item)
     assert "a" not in seen and "b" in seen and "d" in seen
+
+
+def deployed(**changes: Any) -> dict[str, Any]:
+    """What GitHub sends of a deployment (trimmed): https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status."""
+    status = {"id": 209916254, "state": "success", "environment": "production", "created_at": "2019-05-15T15:20:55Z"}
+    deployment = {"id": 145988746, "sha": "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "ref": "main", "environment": "production"}
+    status.update({key: value for key, value in changes.items() if key in status})
+    deployment.update({key: value for key, value in changes.items() if key in deployment})
+    return {"action": "created", "deployment_status": status, "deployment": deployment, "repository": {"full_name": "acme/market"}}
+
+
+def test_a_deployment_that_succeeded_is_handed_on_and_wakes() -> None:
+    seen: list[Deployment] = []
+    world = World(deployed=seen.append)
+    assert deliver(world, deployed(), event="deployment_status")[0] == 202
+    assert seen == [Deployment("production", "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", 1557933655.0)]
+    assert world.wakes == ["webhook deployment_status.created"]
+
+
+def test_what_is_under_way_failed_or_forged_is_no_deployment() -> None:
+    seen: list[Deployment] = []
+    world = World(deployed=seen.append)
+    for i, odd in enumerate(
+        (
+            deployed(state="in_progress"),
+            deployed(state="failure"),
+            deployed(sha="main; rm -rf /"),
+            deployed(environment="x" * 300),
+            deployed(created_at="yesterday"),
+            deployed(created_at="2019-05-15T15:20:55"),
+            {"deployment_status": [], "deployment": "no"},
+        )
+    ):
+        assert deliver(world, odd, event="deployment_status", delivery=f"d-{i}")[0] == 202
+    assert deliver(world, deployed(), event="push", delivery="d-push")[0] == 202
+    assert seen == []
