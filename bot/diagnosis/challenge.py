@@ -46,7 +46,7 @@ def supported(candidate: Candidate, claims: Iterable[Claim]) -> bool:
 
 def evidence_ids(case: Case) -> frozenset[str]:
     """Everything that a claim may cite."""
-    return case.evidence.ids()
+    return case.evidence.ids() | {finding.id for finding in case.found}
 
 
 def _holds(case: Case, claim: Claim) -> bool:
@@ -73,6 +73,8 @@ def _abnormal(case: Case, evidence_id: str) -> bool:
     if any(_shifted(one) for one in evidence.histograms if one.id == evidence_id):
         return True
     if any(one.id == evidence_id for one in evidence.differences):
+        return True
+    if any(finding.telling for finding in case.found if finding.id == evidence_id):
         return True
     return any(trace.bad and evidence_id in (trace.id, *(span.id for span in trace.spans)) for trace in evidence.traces)
 
@@ -120,6 +122,7 @@ def _figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
     for span in (s for t in evidence.traces for s in t.spans if s.id in cited or t.id in cited):
         yield from (("ms", span.duration_ms), ("ms", span.offset_ms))
     yield from _added_figures(evidence, cited)
+    yield from _found_figures(case, cited)
     yield from (("clock", moment % DAY_S) for moment in _moments(case, cited))
     yield from _gaps(case, [group for group in evidence.errors if group.id in cited], cited)
     bad = [t for t in evidence.traces if t.bad]
@@ -143,6 +146,13 @@ def _added_figures(evidence: Evidence, cited: set[str]) -> Iterator[tuple[str, f
             for counts in (took.before, took.now):
                 yield from (("count", float(n)) for n in (*counts, sum(counts)))
                 yield from (("share", n / sum(counts)) for n in counts if sum(counts))
+
+
+def _found_figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
+    """Figures in the answers of tools whose text is ours. Files and memories are other people's text: a figure there proves nothing."""
+    for finding in case.found:
+        if finding.id in cited and finding.lookup.tool not in ("read_file", "search_memory"):
+            yield from ((stated.kind, stated.figure) for stated in _stated(finding.text))
 
 
 def _edge_figures(edge: EdgeStat, case: Case) -> Iterator[tuple[str, float]]:

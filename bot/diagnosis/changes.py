@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.diagnosis.candidate import Candidate, Measure, clip
-from bot.diagnosis.case import CLOCK_SLACK_S, LOOK_BACK_S, Case, Change, is_new
+from bot.diagnosis.case import CLOCK_SLACK_S, Case, Change, is_new
 from bot.diagnosis.patch import changed_lines, moved
 from bot.diagnosis.plain import clock, percent, plain, short
 from bot.evidence import DeployMark, ErrorGroup
@@ -58,7 +58,7 @@ def join(change: Change, service: str, begin_s: float, commit: str, case: Case) 
     best = Join(0.0, None)
     for mark in before:
         gap_s = max(0.0, begin_s - mark.first_seen_s)
-        if mark.id not in change.deploys or gap_s > LOOK_BACK_S:
+        if mark.id not in change.deploys:
             continue
         value = math.exp(-max(0.0, gap_s - SOON_S) / FADE_S) * (1.0 if mark is before[-1] else EARLIER_DEPLOY)
         if value > best.value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from bot.diagnosis.candidate import Candidate
@@ -15,6 +16,7 @@ from bot.policy.schema import Policies
 
 MORE_LIKELY_THAN_NOT = 0.5  # below this, naming a culprit would mislead
 MAX_SUSPECTS = 5
+MAX_FINDING = 600  # characters of a finding that the diagnosis keeps: it is a record on GitHub
 
 
 def conclude(
@@ -49,6 +51,7 @@ def conclude(
         remedy=remedy if sure_enough else None,
         recalled=recalled,
         reasoner=reasoner,
+        findings=tuple(replace(one, text=one.text[:MAX_FINDING]) for one in case.found),
     )
 
 
@@ -79,4 +82,5 @@ def _without_culprit(
         signature="",
         recalled=recalled,
         reasoner=reasoner,
+        findings=tuple(replace(one, text=one.text[:MAX_FINDING]) for one in case.found),
     )

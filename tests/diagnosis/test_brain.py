@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.agents.brain import think
+from bot.diagnosis.budget import Meter
 from bot.diagnosis.case import Case
 from bot.diagnosis.localise import localise, signature_of
 from bot.diagnosis.reasoner import EvidenceReasoner
@@ -69,7 +70,8 @@ class Model:
     def name(self) -> str:
         return "some-model"
 
-    def opine(self, case: Case) -> Opinion:
+    def opine(self, case: Case, meter: Meter) -> Opinion:
+        meter.begin(0, 0)
         self.asked += 1
         return self.answer(case)
 
@@ -151,8 +153,8 @@ def test_a_model_that_invents_a_suspect_and_figures_is_asked_again_and_then_not_
     model = Model(invent)
     diagnosis, ears = run(hang_case(), model)
     assert model.asked == 2
-    assert diagnosis.suspects[0].name == "depot-north" and diagnosis.reasoner.startswith("evidence (model unavailable: its budget")
-    assert "database" not in diagnosis.cause and "budget of 2 calls is spent" in ears.text
+    assert diagnosis.suspects[0].name == "depot-north" and diagnosis.reasoner.startswith("evidence (model unavailable: nothing that it")
+    assert "database" not in diagnosis.cause and "nothing that it said stood up" in ears.text
 
 
 def test_a_suspect_without_a_claim_that_holds_drops_out() -> None:
