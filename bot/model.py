@@ -121,9 +121,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Suspect:
-    """`kind` dependency: `name` is the peer and `at` the caller; change: `name` is the commit and `at` the service."""
+    """`kind` dependency: `name` is the peer, `at` the caller; change: the commit, at the service; setting: its key, at the service."""
 
-    kind: Literal["dependency", "change"]
+    kind: Literal["dependency", "change", "setting"]
     name: str
     at: str
     score: float

@@ -37,6 +37,7 @@ class Change:
     commit: Commit  # with its files
     deploys: tuple[str, ...] = ()
     services: tuple[str, ...] = ()  # whose paths it touches
+    manifests: tuple[str, ...] = ()  # services whose manifest it touches
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -110,7 +111,8 @@ async def gather(
     for sha in shas:
         commit = await reader.commit(sha)
         touched = [path for file in commit.files for path in (file.path, file.previous_path) if path]
-        changes.append(Change(commit, arrived[sha], services_of(touched, policies)))
+        manifests_touched = tuple(spec.name for spec in policies.services if spec.manifest and spec.manifest in touched)
+        changes.append(Change(commit, arrived[sha], services_of(touched, policies), manifests_touched))
     manifests = await _manifests(reader, policies, incident, evidence, base_sha)
     left_out = len(arrived) - len(shas)
     return Case(incident, evidence, tuple(changes), manifests, base_sha, changes_left_out=left_out, tried=tuple(tried))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
 from bot.diagnosis.edges import operation_excess, shift
+from bot.diagnosis.plain import plain
 from bot.evidence import EdgeStat, ErrorGroup, Evidence, Histogram
 from bot.model import Claim, SignalKind
 
@@ -140,6 +141,9 @@ def _added_figures(evidence: Evidence, cited: set[str]) -> Iterator[tuple[str, f
     for group in evidence.logs:
         if group.id in cited:
             yield from (("count", float(n)) for n in (group.count, group.before_count))
+    for change in evidence.changes:
+        if change.id in cited:
+            yield from ((one.kind, one.figure) for value in (change.value, change.previous_value) for one in _stated(plain(value)))
     for took in evidence.histograms:
         if took.id in cited:
             yield from (("ms", edge) for edge in took.upper_ms)
@@ -182,8 +186,8 @@ def _moments(case: Case, cited: set[str]) -> Iterator[float]:
 
 
 def _gaps(case: Case, groups: list[ErrorGroup], cited: set[str]) -> Iterator[tuple[str, float]]:
-    """Milliseconds from a cited deploy to the first error, or to the first bad request."""
+    """Milliseconds from a cited deploy or setting to the first error, or to the first bad request."""
     begins = [group.first_seen_s for group in groups] or [case.incident.signal.first_bad_s]
-    for mark in case.evidence.deploys:
-        if mark.id in cited:
-            yield from (("ms", max(0.0, begin - mark.first_seen_s) * 1000) for begin in begins)
+    since = [one.first_seen_s for one in case.evidence.deploys if one.id in cited]
+    since += [one.first_seen_s for one in case.evidence.changes if one.id in cited]
+    yield from (("ms", max(0.0, begin - moment) * 1000) for moment in since for begin in begins)

@@ -9,6 +9,7 @@ from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import Case, is_new
 from bot.diagnosis.confidence import measures_of, weigh
 from bot.diagnosis.localise import Localisation, signature_of
+from bot.diagnosis.nothing import no_culprit
 from bot.diagnosis.plain import plain
 from bot.diagnosis.remedies import propose_remedy
 from bot.model import Claim, Diagnosis
@@ -38,6 +39,8 @@ def conclude(
     features, confidence = weigh(
         first.suspect.kind, measures_of(first, remedy_ready=remedy is not None, disagreement=disagreement), policies
     )
+    if localisation.candidates[0].suspect != first.suspect:  # whoever reasons may lower confidence, never raise it
+        confidence = min(confidence, _alone(case, localisation.candidates[0], policies))
     sure_enough = confidence >= MORE_LIKELY_THAN_NOT
     return Diagnosis(
         verdict="culprit" if sure_enough else "inconclusive",
@@ -55,6 +58,12 @@ def conclude(
     )
 
 
+def _alone(case: Case, candidate: Candidate, policies: Policies) -> float:
+    """The confidence in a candidate by the evidence alone."""
+    ready = propose_remedy(case, candidate.suspect, policies) is not None
+    return weigh(candidate.suspect.kind, measures_of(candidate, remedy_ready=ready), policies)[1]
+
+
 def _without_culprit(
     localisation: Localisation, claims: tuple[Claim, ...], recalled: tuple[int, ...], reasoner: str, case: Case
 ) -> Diagnosis:
@@ -70,7 +79,7 @@ def _without_culprit(
         cause = f"{operation} got worse, but the telemetry shows neither its calls nor its exceptions."
     else:
         verdict = "no-culprit"
-        cause = f"{operation} got worse, but none of the {' and '.join(localisation.looked_at)} that we see can have caused it."
+        cause = no_culprit(case, localisation)
     return Diagnosis(
         verdict=verdict,
         cause=cause,

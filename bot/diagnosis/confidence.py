@@ -10,13 +10,15 @@ from bot.errors import Refused
 from bot.model import Feature
 from bot.policy.schema import Policies
 
+MODELS = {"setting": "change"}  # a switched setting is a change that no commit can take back
+
 
 def weigh(kind: str, measures: Sequence[Measure], policies: Policies) -> tuple[tuple[Feature, ...], float]:
     """The features in the policy's order, and sigmoid(bias + Σ weight × value), rounded to four digits.
 
     A weight whose feature was not measured counts as 0. Raises Refused for a measured feature that policies/confidence.yaml does not weigh.
     """
-    models = dict(policies.confidence)
+    models, kind = dict(policies.confidence), MODELS.get(kind, kind)
     if kind not in models:
         raise Refused(f"policies/confidence.yaml has no model {kind!r}: add one")
     model, seen = models[kind], {m.name: m for m in measures}

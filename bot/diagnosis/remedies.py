@@ -27,6 +27,8 @@ def propose_remedy(case: Case, suspect: Suspect, policies: Policies) -> Remedy |
     """The remedy for a suspect, its parameters derived from this case; None when its precondition does not hold."""
     if suspect.kind == "change":
         return _propose_revert(case, suspect)
+    if suspect.kind == "setting":
+        return None  # a person switched it somewhere else
     return _propose_bound(case, suspect, policies)
 
 

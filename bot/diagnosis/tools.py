@@ -12,8 +12,8 @@ from typing import Protocol
 
 from bot.diagnosis.blame import blame
 from bot.diagnosis.case import Case, Change, is_new
-from bot.diagnosis.changes import in_app
 from bot.diagnosis.edges import shift
+from bot.diagnosis.overlap import in_app
 from bot.diagnosis.plain import clock, duration, plain, short, subject
 from bot.errors import Refused
 from bot.forge import Commit
