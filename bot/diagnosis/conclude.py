@@ -11,6 +11,7 @@ from bot.diagnosis.confidence import measures_of, weigh
 from bot.diagnosis.localise import Localisation, signature_of
 from bot.diagnosis.nothing import no_culprit
 from bot.diagnosis.plain import plain
+from bot.diagnosis.rank import Dissent
 from bot.diagnosis.remedies import propose_remedy
 from bot.model import Claim, Diagnosis
 from bot.policy.schema import Policies
@@ -28,7 +29,7 @@ def conclude(
     policies: Policies,
     *,
     reasoner: str,
-    disagreement: str = "",
+    dissent: Dissent | None = None,
 ) -> Diagnosis:
     """Brain's diagnosis. `ranked` are the candidates that survived the challenge, best first."""
     recalled = tuple(post_mortem.issue for post_mortem, _ in case.recalled)
@@ -36,9 +37,7 @@ def conclude(
         return _without_culprit(localisation, claims, recalled, reasoner, case)
     first = ranked[0]
     remedy = propose_remedy(case, first.suspect, policies)
-    features, confidence = weigh(
-        first.suspect.kind, measures_of(first, remedy_ready=remedy is not None, disagreement=disagreement), policies
-    )
+    features, confidence = weigh(first.suspect.kind, measures_of(first, remedy_ready=remedy is not None, dissent=dissent), policies)
     if localisation.candidates[0].suspect != first.suspect:  # whoever reasons may lower confidence, never raise it
         confidence = min(confidence, _alone(case, localisation.candidates[0], policies))
     sure_enough = confidence >= MORE_LIKELY_THAN_NOT

@@ -21,7 +21,7 @@ from bot.diagnosis.challenge import challenge, supported
 from bot.diagnosis.conclude import conclude
 from bot.diagnosis.localise import Localisation, localise
 from bot.diagnosis.plain import percent, plain
-from bot.diagnosis.rank import named, rank
+from bot.diagnosis.rank import identity, named, rank
 from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.diagnosis.recall import ordered, question
 from bot.diagnosis.tools import Sources, look_up, worth_asking
@@ -57,6 +57,7 @@ class State(TypedDict, total=False):
     model_gone: str  # why the model is not asked any more
     rounds: int  # of lookups for this opinion
     falls: int  # how often nothing that the model said stood up
+    fallen: bool  # this time
     opinion: Opinion
     claims: tuple[Claim, ...]
     survivors: tuple[Candidate, ...]
@@ -163,38 +164,36 @@ def _gather(state: State, thinking: Thinking) -> State:
 
 
 def _challenge(state: State, thinking: Thinking) -> State:
-    case, opinion = state["case"], state["opinion"]
-    claims = challenge(case, opinion.claims)
-    suspected = {(suspect.kind, suspect.name, suspect.at) for suspect in opinion.suspects}
-    survivors = tuple(
-        candidate
-        for candidate in state["localisation"].candidates
-        if (candidate.suspect.kind, candidate.suspect.name, candidate.suspect.at) in suspected and supported(candidate, claims)
-    )
-    held = sum(1 for claim in claims if claim.holds)
-    thinking.say("brain", f"{held} of {len(claims)} claims stood up to the evidence; {len(survivors)} of {len(suspected)} suspects remain.")
-    challenged: State = {"claims": claims, "survivors": survivors, "rounds": 0}
-    if _has_fallen({**state, **challenged}):
+    """Checks each claim. What the evidence itself says is added to a model's, so that a suspect is not lost because the model is silent."""
+    case, opinion, candidates = state["case"], state["opinion"], state["localisation"].candidates
+    said = challenge(case, opinion.claims)
+    own = challenge(case, EvidenceReasoner().opine(case).claims) if _of_model(opinion) else ()
+    claims = tuple(dict.fromkeys((*own, *said)))
+    suspected = {identity(suspect) for suspect in opinion.suspects}
+    confirmed = [c for c in candidates if identity(c.suspect) in suspected and supported(c, said)]
+    held = sum(1 for claim in said if claim.holds)
+    thinking.say("brain", f"{held} of {len(said)} claims stood up to the evidence; {len(confirmed)} of {len(suspected)} suspects remain.")
+    survivors = tuple(c for c in candidates if supported(c, claims))
+    challenged: State = {"claims": claims, "survivors": survivors, "rounds": 0, "fallen": False}
+    if _of_model(opinion) and candidates and not confirmed:
         falls = state["falls"] + 1
         gone = "nothing that it said stood up to the evidence" if falls == FALLS else ""
-        return {**challenged, "case": replace(case, rejected=claims), "falls": falls, "model_gone": gone}
+        return {**challenged, "case": replace(case, rejected=said), "falls": falls, "fallen": True, "model_gone": gone}
     return challenged
 
 
-def _has_fallen(state: State) -> bool:
-    """Whether nothing is left of a model's opinion although the evidence shows candidates."""
-    of_model = not state["opinion"].reasoner.startswith("evidence")
-    return of_model and not state["survivors"] and bool(state["localisation"].candidates)
+def _of_model(opinion: Opinion) -> bool:
+    return not opinion.reasoner.startswith("evidence")
 
 
 def _after_challenge(state: State) -> str:
     """A model whose opinion fell is told so and asked again, or the evidence is; the evidence is not asked twice."""
-    return "hypothesise" if _has_fallen(state) else "conclude"
+    return "hypothesise" if state["fallen"] else "conclude"
 
 
 def _conclude(state: State, thinking: Thinking) -> State:
     case, opinion = state["case"], state["opinion"]
-    ranked, disagreement = rank(state["survivors"], opinion, state["localisation"])
+    ranked, dissent = rank(state["survivors"], opinion, state["localisation"])
     diagnosis = conclude(
         case,
         state["localisation"],
@@ -202,7 +201,7 @@ def _conclude(state: State, thinking: Thinking) -> State:
         state["claims"],
         thinking.sources.policies,
         reasoner=opinion.reasoner,
-        disagreement=disagreement,
+        dissent=dissent,
     )
     sure = f" I am {percent(diagnosis.confidence)} sure." if diagnosis.verdict == "culprit" else ""
     thinking.say("brain", f"{diagnosis.cause}{sure}")
