@@ -143,9 +143,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Suspect:
-    """`kind` dependency: `name` is the peer and `at` the caller; change: `name` is the commit and `at` the service."""
+    """`kind` dependency: `name` is the peer, `at` the caller; change: the commit, at the service; setting: its key, at the service."""
 
-    kind: Literal["dependency", "change"]
+    kind: Literal["dependency", "change", "setting"]
     name: str
     at: str
     score: float
@@ -173,6 +173,32 @@ class Feature:
     why: str
 
 
+Tool = Literal["query_spans", "compare_windows", "read_file", "blame", "list_deploys", "search_memory"]
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What a reasoner wants to have looked up, with one of a closed set of tools. What the tool does not need is left empty."""
+
+    tool: Tool
+    service: str = ""
+    operation: str = ""
+    path: str = ""
+    sha: str = ""
+    line: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a lookup gave: bounded, redacted, citable like evidence."""
+
+    id: str  # "q1"
+    lookup: Lookup
+    text: str
+    telling: bool = False  # shows something abnormal, or whose change it was; only then may a claim rest on it
+
+
 @dataclass(frozen=True)
 class Opinion:
     """What a reasoner says: a cause, suspects (best first) and claims that cite evidence ids. Nothing in it is believed unchecked."""
@@ -181,6 +207,7 @@ class Opinion:
     suspects: tuple[Suspect, ...]
     claims: tuple[Claim, ...]
     reasoner: str
+    lookups: tuple[Lookup, ...] = ()  # what it wants to see before it stands by this
 
 
 @dataclass(frozen=True)
@@ -198,6 +225,7 @@ class Diagnosis:
     remedy: Remedy | None = None
     recalled: tuple[int, ...] = ()  # issue numbers of similar past incidents
     reasoner: str = "evidence"  # evidence | the model's name
+    findings: tuple[Finding, ...] = ()  # what was looked up for it
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from bot.forge import Account, ChangedFile, CheckRun, Comment, Commit, Compariso
 from bot.model import Deploy, Event, Health, Measurement, Opinion, PostMortem, Signal
 
 if TYPE_CHECKING:
+    from bot.diagnosis.budget import Meter
     from bot.diagnosis.case import Case
 
 
@@ -210,6 +211,9 @@ class Reasoner(Protocol):
 
     @property
     def name(self) -> str: ...
-    def opine(self, case: Case) -> Opinion:
-        """Raises Retry (time-out, rate limit, 5xx) or Refused (no key, budget spent, unusable answer)."""
+    def opine(self, case: Case, meter: Meter) -> Opinion:
+        """What it thinks now, and what it wants to have looked up; what was is in `case.found`.
+
+        Every request is begun with `meter`. Raises Retry (time-out, rate limit, 5xx) or Refused (no key, budget spent, unusable answer).
+        """
         ...

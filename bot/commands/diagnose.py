@@ -42,6 +42,12 @@ async def _diagnose(number: int, attempt: int, env: Mapping[str, str]) -> Diagno
         if memory.count() != len(past):
             memory.rebuild(past)
         diagnosis = await think(
-            case, reasoner=build_reasoner(job.settings), memory=memory, policies=job.policies, say=job.sink, clock=side.clock
+            case,
+            reasoner=build_reasoner(job.settings),
+            memory=memory,
+            policies=job.policies,
+            say=job.sink,
+            clock=side.clock,
+            reader=side.forge,
         )
         return DiagnosisRecord(attempt, diagnosis, case.base_sha, side.clock.now())

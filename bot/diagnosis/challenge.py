@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
 from bot.diagnosis.edges import operation_excess, shift
+from bot.diagnosis.plain import plain
 from bot.evidence import EdgeStat, ErrorGroup, Evidence, Histogram
 from bot.model import Claim, SignalKind
 
@@ -46,7 +47,7 @@ def supported(candidate: Candidate, claims: Iterable[Claim]) -> bool:
 
 def evidence_ids(case: Case) -> frozenset[str]:
     """Everything that a claim may cite."""
-    return case.evidence.ids()
+    return case.evidence.ids() | {finding.id for finding in case.found}
 
 
 def _holds(case: Case, claim: Claim) -> bool:
@@ -73,6 +74,8 @@ def _abnormal(case: Case, evidence_id: str) -> bool:
     if any(_shifted(one) for one in evidence.histograms if one.id == evidence_id):
         return True
     if any(one.id == evidence_id for one in evidence.differences):
+        return True
+    if any(finding.telling for finding in case.found if finding.id == evidence_id):
         return True
     return any(trace.bad and evidence_id in (trace.id, *(span.id for span in trace.spans)) for trace in evidence.traces)
 
@@ -120,6 +123,7 @@ def _figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
     for span in (s for t in evidence.traces for s in t.spans if s.id in cited or t.id in cited):
         yield from (("ms", span.duration_ms), ("ms", span.offset_ms))
     yield from _added_figures(evidence, cited)
+    yield from _found_figures(case, cited)
     yield from (("clock", moment % DAY_S) for moment in _moments(case, cited))
     yield from _gaps(case, [group for group in evidence.errors if group.id in cited], cited)
     bad = [t for t in evidence.traces if t.bad]
@@ -137,12 +141,22 @@ def _added_figures(evidence: Evidence, cited: set[str]) -> Iterator[tuple[str, f
     for group in evidence.logs:
         if group.id in cited:
             yield from (("count", float(n)) for n in (group.count, group.before_count))
+    for change in evidence.changes:
+        if change.id in cited:
+            yield from ((one.kind, one.figure) for value in (change.value, change.previous_value) for one in _stated(plain(value)))
     for took in evidence.histograms:
         if took.id in cited:
             yield from (("ms", edge) for edge in took.upper_ms)
             for counts in (took.before, took.now):
                 yield from (("count", float(n)) for n in (*counts, sum(counts)))
                 yield from (("share", n / sum(counts)) for n in counts if sum(counts))
+
+
+def _found_figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
+    """Figures in the answers of tools whose text is ours. Files and memories are other people's text: a figure there proves nothing."""
+    for finding in case.found:
+        if finding.id in cited and finding.lookup.tool not in ("read_file", "search_memory"):
+            yield from ((stated.kind, stated.figure) for stated in _stated(finding.text))
 
 
 def _edge_figures(edge: EdgeStat, case: Case) -> Iterator[tuple[str, float]]:
@@ -172,8 +186,8 @@ def _moments(case: Case, cited: set[str]) -> Iterator[float]:
 
 
 def _gaps(case: Case, groups: list[ErrorGroup], cited: set[str]) -> Iterator[tuple[str, float]]:
-    """Milliseconds from a cited deploy to the first error, or to the first bad request."""
+    """Milliseconds from a cited deploy or setting to the first error, or to the first bad request."""
     begins = [group.first_seen_s for group in groups] or [case.incident.signal.first_bad_s]
-    for mark in case.evidence.deploys:
-        if mark.id in cited:
-            yield from (("ms", max(0.0, begin - mark.first_seen_s) * 1000) for begin in begins)
+    since = [one.first_seen_s for one in case.evidence.deploys if one.id in cited]
+    since += [one.first_seen_s for one in case.evidence.changes if one.id in cited]
+    yield from (("ms", max(0.0, begin - moment) * 1000) for moment in since for begin in begins)

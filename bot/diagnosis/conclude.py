@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import Case, is_new
 from bot.diagnosis.confidence import measures_of, weigh
 from bot.diagnosis.localise import Localisation, signature_of
+from bot.diagnosis.nothing import no_culprit
 from bot.diagnosis.plain import plain
+from bot.diagnosis.rank import Dissent
 from bot.diagnosis.remedies import propose_remedy
 from bot.model import Claim, Diagnosis
 from bot.policy.schema import Policies
 
 MORE_LIKELY_THAN_NOT = 0.5  # below this, naming a culprit would mislead
 MAX_SUSPECTS = 5
+MAX_FINDING = 600  # characters of a finding that the diagnosis keeps: it is a record on GitHub
 
 
 def conclude(
@@ -25,7 +29,7 @@ def conclude(
     policies: Policies,
     *,
     reasoner: str,
-    disagreement: str = "",
+    dissent: Dissent | None = None,
 ) -> Diagnosis:
     """Brain's diagnosis. `ranked` are the candidates that survived the challenge, best first."""
     recalled = tuple(post_mortem.issue for post_mortem, _ in case.recalled)
@@ -33,9 +37,9 @@ def conclude(
         return _without_culprit(localisation, claims, recalled, reasoner, case)
     first = ranked[0]
     remedy = propose_remedy(case, first.suspect, policies)
-    features, confidence = weigh(
-        first.suspect.kind, measures_of(first, remedy_ready=remedy is not None, disagreement=disagreement), policies
-    )
+    features, confidence = weigh(first.suspect.kind, measures_of(first, remedy_ready=remedy is not None, dissent=dissent), policies)
+    if localisation.candidates[0].suspect != first.suspect:  # whoever reasons may lower confidence, never raise it
+        confidence = min(confidence, _alone(case, localisation.candidates[0], policies))
     sure_enough = confidence >= MORE_LIKELY_THAN_NOT
     return Diagnosis(
         verdict="culprit" if sure_enough else "inconclusive",
@@ -49,7 +53,14 @@ def conclude(
         remedy=remedy if sure_enough else None,
         recalled=recalled,
         reasoner=reasoner,
+        findings=tuple(replace(one, text=one.text[:MAX_FINDING]) for one in case.found),
     )
+
+
+def _alone(case: Case, candidate: Candidate, policies: Policies) -> float:
+    """The confidence in a candidate by the evidence alone."""
+    ready = propose_remedy(case, candidate.suspect, policies) is not None
+    return weigh(candidate.suspect.kind, measures_of(candidate, remedy_ready=ready), policies)[1]
 
 
 def _without_culprit(
@@ -67,7 +78,7 @@ def _without_culprit(
         cause = f"{operation} got worse, but the telemetry shows neither its calls nor its exceptions."
     else:
         verdict = "no-culprit"
-        cause = f"{operation} got worse, but none of the {' and '.join(localisation.looked_at)} that we see can have caused it."
+        cause = no_culprit(case, localisation)
     return Diagnosis(
         verdict=verdict,
         cause=cause,
@@ -79,4 +90,5 @@ def _without_culprit(
         signature="",
         recalled=recalled,
         reasoner=reasoner,
+        findings=tuple(replace(one, text=one.text[:MAX_FINDING]) for one in case.found),
     )

@@ -6,9 +6,12 @@ import math
 from collections.abc import Sequence
 
 from bot.diagnosis.candidate import Candidate, Measure
+from bot.diagnosis.rank import Dissent
 from bot.errors import Refused
 from bot.model import Feature
 from bot.policy.schema import Policies
+
+MODELS = {"setting": "change"}  # a switched setting is a change that no commit can take back
 
 
 def weigh(kind: str, measures: Sequence[Measure], policies: Policies) -> tuple[tuple[Feature, ...], float]:
@@ -16,7 +19,7 @@ def weigh(kind: str, measures: Sequence[Measure], policies: Policies) -> tuple[t
 
     A weight whose feature was not measured counts as 0. Raises Refused for a measured feature that policies/confidence.yaml does not weigh.
     """
-    models = dict(policies.confidence)
+    models, kind = dict(policies.confidence), MODELS.get(kind, kind)
     if kind not in models:
         raise Refused(f"policies/confidence.yaml has no model {kind!r}: add one")
     model, seen = models[kind], {m.name: m for m in measures}
@@ -30,11 +33,12 @@ def weigh(kind: str, measures: Sequence[Measure], policies: Policies) -> tuple[t
     return features, round(_sigmoid(log_odds), 4)
 
 
-def measures_of(candidate: Candidate, *, remedy_ready: bool, disagreement: str = "") -> tuple[Measure, ...]:
+def measures_of(candidate: Candidate, *, remedy_ready: bool, dissent: Dissent | None = None) -> tuple[Measure, ...]:
     """A candidate's measures, plus whether a remedy is at hand and, when a reasoner named another culprit, that (it can only lower)."""
     ready = "its remedy's precondition holds" if remedy_ready else "no remedy that we know applies"
     extra = [Measure("remedy_ready", 1.0 if remedy_ready else 0.0, ready)]
-    extra.append(Measure("reasoner_disagrees", 1.0 if disagreement else 0.0, disagreement or "nobody disagrees"))
+    share, why = (dissent.share, dissent.why) if dissent else (0.0, "nobody disagrees")
+    extra.append(Measure("reasoner_disagrees", share, why))
     return (*candidate.measures, *extra)
 
 

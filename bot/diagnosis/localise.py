@@ -9,7 +9,9 @@ from bot.diagnosis.candidate import Candidate, Measure, clip
 from bot.diagnosis.case import Case, is_new
 from bot.diagnosis.changes import change_candidates
 from bot.diagnosis.edges import CLEARLY_SLOWER, comparable, dependency_candidates, explained_below, log_scale, operation_excess, shift
+from bot.diagnosis.overlap import names_callee
 from bot.diagnosis.plain import percent, plain
+from bot.diagnosis.switches import setting_candidates
 from bot.model import SignalKind
 from bot.signature import signature
 
@@ -36,9 +38,11 @@ def localise(case: Case) -> Localisation:
     if not comparable(case) or operation_excess(case) <= 0:
         return Localisation((), comparable(case), looked_at)
     dependencies = dependency_candidates(case)
-    changes = change_candidates(case, _blame(case, dependencies), _echoes(case))
-    dependencies = tuple(_less_the_changed(candidate, changes) for candidate in dependencies)
-    ranked = sorted((*dependencies, *changes), key=lambda c: (-c.suspect.score, c.suspect.kind, c.suspect.name, c.suspect.at))
+    blamed, echoes = _blame(case, dependencies), _echoes(case)
+    changes = change_candidates(case, blamed, echoes)
+    switches = setting_candidates(case, blamed, echoes)
+    dependencies = tuple(_less_the_changed(candidate, changes, case) for candidate in dependencies)
+    ranked = sorted((*dependencies, *changes, *switches), key=lambda c: (-c.suspect.score, c.suspect.kind, c.suspect.name, c.suspect.at))
     found = tuple(_with_rivalry(c, ranked, case) for c in ranked if not _was_tried(c, case))
     return Localisation(found, True, looked_at)
 
@@ -85,9 +89,12 @@ def _echoes(case: Case) -> dict[str, float]:
     return echoes
 
 
-def _less_the_changed(candidate: Candidate, changes: Iterable[Candidate]) -> Candidate:
-    """A dependency that was just changed for the worse: the change is the better explanation."""
-    changed = max((c.suspect.score for c in changes if c.suspect.at == candidate.suspect.name), default=0.0)
+def _less_the_changed(candidate: Candidate, changes: Iterable[Candidate], case: Case) -> Candidate:
+    """A dependency that was just changed for the worse, or how its caller treats it: the change is the better explanation."""
+    caller, peer = candidate.suspect.at, candidate.suspect.name
+    retuned = {change.commit.sha for change in case.changes if names_callee(change, caller, peer)}
+    guilty = [c.suspect for c in changes if c.suspect.at == peer or (c.suspect.at == caller and c.suspect.name in retuned)]
+    changed = max((suspect.score for suspect in guilty), default=0.0)
     return candidate.rescored(candidate.suspect.score * (1.0 - CHANGED_CALLEE * changed))
 
 

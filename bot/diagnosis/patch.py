@@ -34,3 +34,16 @@ def moved(line: int, patch: str) -> int:
         elif sign == "-" and old < line:
             shift -= 1
     return max(1, line + shift)
+
+
+def came_from(line: int, patch: str) -> int | None:
+    """Where a line of the new file stood in the old one; None when the patch wrote it. The inverse of `moved`."""
+    shift = 0
+    for sign, _, new in _walk(patch):
+        if sign == "+" and new == line:
+            return None
+        if sign == "+" and new < line:
+            shift -= 1
+        elif sign == "-" and new <= line:
+            shift += 1
+    return max(1, line + shift)

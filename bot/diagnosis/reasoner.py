@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bot.diagnosis.budget import Meter
 from bot.diagnosis.case import Case
 from bot.diagnosis.localise import localise
-from bot.model import Opinion
+from bot.diagnosis.tools import blame_frames
+from bot.model import Claim, Opinion
 
 SPELLED_OUT = 0.5  # candidates with at least this share of the best score have their claims spelled out; the others are only ranked
 
@@ -16,13 +18,20 @@ class EvidenceReasoner:
     def name(self) -> str:
         return "evidence"
 
-    def opine(self, case: Case) -> Opinion:
-        """The ranking of `localise` with the claims of its best candidates. Never raises."""
+    def opine(self, case: Case, meter: Meter | None = None) -> Opinion:
+        """The ranking of `localise` with the claims of its best candidates, and what blame says of the failing lines. Never raises."""
         candidates = localise(case).candidates
         serious = [c for c in candidates if c.suspect.score >= SPELLED_OUT * candidates[0].suspect.score]
         return Opinion(
             cause=candidates[0].cause if candidates else "",
             suspects=tuple(candidate.suspect for candidate in candidates),
-            claims=tuple(dict.fromkeys(claim for candidate in serious for claim in candidate.claims)),
+            claims=(*dict.fromkeys(claim for candidate in serious for claim in candidate.claims), *_blamed(case)),
             reasoner=self.name,
+            lookups=blame_frames(case),
         )
+
+
+def _blamed(case: Case) -> tuple[Claim, ...]:
+    """What blame found out about a line that raises, as claims."""
+    telling = [finding for finding in case.found if finding.telling and finding.lookup.tool == "blame"]
+    return tuple(Claim(f"{finding.text[:1].upper()}{finding.text[1:]}.", (finding.id,)) for finding in telling)

@@ -19,6 +19,7 @@ from bot.model import FileChange, Proposal, Remedy, Suspect
 from bot.policy.paths import services_of
 from bot.policy.schema import Policies
 from bot.ports import ForgeReader
+from bot.redact import redact
 
 STEP_S = 0.05  # time-outs are rounded to this
 
@@ -27,6 +28,8 @@ def propose_remedy(case: Case, suspect: Suspect, policies: Policies) -> Remedy |
     """The remedy for a suspect, its parameters derived from this case; None when its precondition does not hold."""
     if suspect.kind == "change":
         return _propose_revert(case, suspect)
+    if suspect.kind == "setting":
+        return None  # a person switched it somewhere else
     return _propose_bound(case, suspect, policies)
 
 
@@ -66,7 +69,7 @@ def _propose_revert(case: Case, suspect: Suspect) -> Remedy | None:
     return Remedy(
         kind="revert",
         commit=change.commit.sha,
-        summary=f'Revert "{subject(change.commit.message)}" ({short(change.commit.sha)})',
+        summary=f'Revert "{subject(redact(change.commit.message))}" ({short(change.commit.sha)})',
     )
 
 

@@ -20,6 +20,7 @@ from bot.policy.schema import (
     Detection,
     Learn,
     Logs,
+    ModelBudget,
     Policies,
     Rule,
     Saturation,
@@ -67,6 +68,7 @@ def load_policies(read: Callable[[str], str | None]) -> Policies:
         rules=_rules(tops["guardrail"]),
         sha=_sha(texts),
         maintenance=_maintenance(tops["slo"], {s.name for s in services}),
+        model=_model(tops["autonomy"]),
     )
 
 
@@ -223,13 +225,27 @@ _WHOLE = MappingProxyType(
 
 
 def _autonomy(top: Entry) -> Autonomy:
-    keys = top.mapping([f.name for f in fields(Autonomy)])
+    keys = _autonomy_keys(top)
     whole = {name: keys[name].whole(low, 10_000) for name, low in _WHOLE.items()}
     ratio = {"confidence_above": keys["confidence_above"].number(0, 1)}
     seconds = {name: entry.number(0, 7 * 86_400) for name, entry in keys.items() if name.endswith("_s")}
     if seconds["verify_max_s"] < seconds["verify_min_s"]:
         raise keys["verify_max_s"].refused("less than verify_min_s")
     return Autonomy(**whole, **ratio, **seconds)  # type: ignore[arg-type]  # the three tables name every field, see the test
+
+
+def _autonomy_keys(top: Entry) -> Mapping[str, Entry]:
+    return top.mapping([f.name for f in fields(Autonomy)], ["model"])
+
+
+def _model(top: Entry) -> ModelBudget:
+    keys, default = _autonomy_keys(top), ModelBudget()
+    if "model" not in keys:
+        return default
+    given = keys["model"].mapping([], [f.name for f in fields(ModelBudget)])
+    whole = {name: given[name].whole(0, 10_000_000) for name in ("calls", "tokens") if name in given}
+    numbers = {name: entry.number(0, 1_000_000) for name, entry in given.items() if name not in whole}
+    return replace(default, **whole, **numbers)  # type: ignore[arg-type]  # the two tables name every field
 
 
 def _confidence(top: Entry) -> tuple[tuple[str, ConfidenceModel], ...]:

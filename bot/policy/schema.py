@@ -109,6 +109,18 @@ class Autonomy:
 
 
 @dataclass(frozen=True)
+class ModelBudget:
+    """policies/autonomy.yaml, `model`: what one diagnosis may spend on a model. Checked before each request. 0 forbids asking at all."""
+
+    calls: int = 8  # requests, those that failed included
+    tokens: int = 120_000  # in and out, over all requests
+    usd: float = 0.5
+    seconds: float = 120.0  # from the first request on, waiting included
+    usd_per_million_tokens_in: float = 2.5  # what the model costs, by its list price
+    usd_per_million_tokens_out: float = 10.0
+
+
+@dataclass(frozen=True)
 class ConfidenceModel:
     """policies/confidence.yaml: a logistic model over named features for each kind of answer. Weights are log-odds."""
 
@@ -139,6 +151,7 @@ class Policies:
     sha: str  # sha256 of all files' text: what a verdict was judged by
     maintenance: tuple[Window, ...] = ()  # policies/slo.yaml
     detection: Detection = Detection()
+    model: ModelBudget = ModelBudget()  # policies/autonomy.yaml
 
     def objective(self, service: str, operation: str) -> Objective | None:
         return next((o for o in self.objectives if (o.service, o.operation) == (service, operation)), None)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.evidence import ConfigChange
+from bot.redact import redact
 from bot.telemetry import limits
-from bot.telemetry.redact import redact
 from bot.telemetry.store import SpanStore
 
 MIN_SPANS: Final = 5  # with either value

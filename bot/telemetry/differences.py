@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.evidence import Difference
+from bot.redact import redact
 from bot.telemetry import limits
-from bot.telemetry.redact import redact
 from bot.telemetry.store import Trace
 
 FALSE_ALARM: Final = 0.01  # chance that anything is named although nothing differs

@@ -11,6 +11,7 @@ from bot.codec import to_json
 from bot.evidence import DeployMark, Evidence, LogGroup, TraceView
 from bot.model import Signal, SignalKind
 from bot.policy.schema import ServiceSpec
+from bot.redact import commit_id, redact
 from bot.telemetry import limits
 from bot.telemetry.attributes import clean
 from bot.telemetry.changes import changes
@@ -21,7 +22,6 @@ from bot.telemetry.failures import error_groups
 from bot.telemetry.frames import path_prefixes
 from bot.telemetry.histogram import Durations, Exact, histogram
 from bot.telemetry.log_groups import Logs, log_groups
-from bot.telemetry.redact import commit_id, redact
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.unfinished import Habits, unfinished

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.evidence import SpanView, TraceView
+from bot.redact import commit_id
 from bot.telemetry import limits
 from bot.telemetry.entries import Key, key
 from bot.telemetry.peers import Peers
-from bot.telemetry.redact import commit_id
 from bot.telemetry.span import Span
 from bot.telemetry.store import Trace
 from bot.telemetry.unfinished import Missing, SpanId

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.evidence import ErrorGroup
+from bot.redact import commit_id
 from bot.telemetry import limits
 from bot.telemetry.frames import frames
-from bot.telemetry.redact import commit_id
 from bot.telemetry.span import Span
 from bot.telemetry.store import Trace
 

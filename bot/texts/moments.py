@@ -13,7 +13,16 @@ from bot.texts.evidence import evidence_fold
 from bot.texts.figures import compared, date_time, table
 from bot.texts.links import Links
 from bot.texts.safe import code, fold, paragraphs, plain
-from bot.texts.words import answered_words, claims_list, confidence_words, features_table, remedy_words, safety_words, sentence
+from bot.texts.words import (
+    answered_words,
+    claims_list,
+    confidence_words,
+    features_table,
+    findings_list,
+    remedy_words,
+    safety_words,
+    sentence,
+)
 
 _HEADS = {"culprit": "the cause", "no-culprit": "no cause found", "inconclusive": "the cause is not clear yet"}
 _ENDS = {
@@ -50,6 +59,8 @@ def diagnosis(record: DiagnosisRecord, evidence: Evidence, policies: Policies, l
         parts.append(fold("All suspects", table(["suspect", "kind", "at", "score"], rows)))
     if d.features:
         parts.append(fold("Where the confidence comes from", features_table(d.features)))
+    if d.findings:
+        parts.append(fold("What was looked up", findings_list(d.findings)))
     if record.attempt > 1:
         parts.append(evidence_fold(evidence, evidence.taken_s, "Evidence of this attempt"))
     parts.append(

@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 
 from bot.evidence import Affected, Evidence
-from bot.model import Diagnosis, Feature, Measurement, Remedy, Signal, SignalKind
+from bot.model import Diagnosis, Feature, Finding, Measurement, Remedy, Signal, SignalKind
 from bot.texts.figures import a_minute, count, duration, limit_percent, lines_a_minute, percent, table
 from bot.texts.links import Links
-from bot.texts.safe import code, plain
+from bot.texts.safe import code, fence, plain
 
 CLAIMS_SHOWN = 12
+FINDINGS_SHOWN = 12
+FINDING_CHARS = 600
 _SUMMARY = re.compile(r'Revert "(?P<subject>.*)" \([0-9a-f]{7,}\)')
 _PULL = re.compile(r"\s*\(#(?P<number>[1-9][0-9]{0,8})\)$")
 _COMMIT = re.compile(r"(?<![\w/])[0-9a-f]{7}(?![\w/])")
@@ -133,9 +135,15 @@ def features_table(features: Sequence[Feature]) -> str:
     return table(["feature", "observed", "weight (log-odds)", "because"], rows)
 
 
+def findings_list(findings: Sequence[Finding]) -> str:
+    """What was looked up, with which tool, and what it gave; other people's text stays text."""
+    told = [f"{one.id} {one.lookup.tool.replace('_', ' ')}: {one.text}" for one in findings[:FINDINGS_SHOWN]]
+    return fence("\n\n".join(text[:FINDING_CHARS] for text in told))
+
+
 def claims_list(d: Diagnosis, evidence: Evidence) -> str:
     """Every claim with the evidence that it cites; the ones that the challenge did not confirm are struck."""
-    known = evidence.ids()
+    known = evidence.ids() | {finding.id for finding in d.findings}
     lines = []
     for claim in d.claims[:CLAIMS_SHOWN]:
         cited = ", ".join(code(i, 20) for i in claim.evidence[:12] if i in known)

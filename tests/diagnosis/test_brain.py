@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.agents.brain import think
+from bot.diagnosis.budget import Meter
 from bot.diagnosis.case import Case
 from bot.diagnosis.localise import localise, signature_of
 from bot.diagnosis.reasoner import EvidenceReasoner
@@ -14,7 +15,7 @@ from bot.errors import Refused, Retry
 from bot.model import Claim, Diagnosis, Event, Opinion, OutcomeKind, Phase, PostMortem, Suspect
 from bot.ports import Reasoner, Recall
 from tests.diagnosis import cases
-from tests.diagnosis.cases import bad_case, hang_case, remembered
+from tests.diagnosis.cases import bad_case, bad_changes, hang_case, remembered
 
 
 @dataclass
@@ -69,7 +70,8 @@ class Model:
     def name(self) -> str:
         return "some-model"
 
-    def opine(self, case: Case) -> Opinion:
+    def opine(self, case: Case, meter: Meter) -> Opinion:
+        meter.begin(0, 0)
         self.asked += 1
         return self.answer(case)
 
@@ -132,15 +134,31 @@ def test_a_model_that_agrees_changes_nothing_about_confidence() -> None:
     assert run(hang_case(), Model(agreeing))[0].reasoner == "some-model"
 
 
-def test_a_model_that_names_another_commit_lowers_confidence_below_acting_alone() -> None:
-    def contrary(case: Case) -> Opinion:
-        opinion = agreeing(case)
-        return replace(opinion, suspects=opinion.suspects[::-1])
+def contrary(case: Case) -> Opinion:
+    opinion = agreeing(case)
+    return replace(opinion, suspects=opinion.suspects[::-1])
 
+
+def test_a_model_that_names_another_commit_lowers_confidence_as_far_as_the_evidence_is_for_it() -> None:
     diagnosis, _ = run(bad_case(), Model(contrary))
-    assert diagnosis.suspects[0].name == cases.BAD
-    assert diagnosis.confidence <= 0.90
-    assert {f.name: f.value for f in diagnosis.features}["reasoner_disagrees"] == 1.0
+    alone, _ = run(bad_case())
+    other = localise(bad_case()).candidates[1].suspect
+    assert diagnosis.suspects[0].name == cases.BAD and other.name == cases.SAME_FILE
+    assert diagnosis.confidence < alone.confidence
+    dissent = {f.name: f for f in diagnosis.features}["reasoner_disagrees"]
+    assert dissent.value == round(other.score / alone.suspects[0].score, 4) and "some-model suspects" in dissent.why
+
+
+def test_between_near_ties_a_model_decides_and_then_nobody_is_sure_enough_to_act_alone() -> None:
+    unknown_lines = tuple(
+        replace(change, commit=replace(change.commit, files=tuple(replace(file, patch="") for file in change.commit.files)))
+        for change in bad_changes()
+    )
+    case = bad_case(changes=unknown_lines)
+    first, second = (candidate.suspect.name for candidate in localise(case).candidates)
+    diagnosis, _ = run(case, Model(contrary))
+    assert [s.name for s in run(case)[0].suspects] == [first, second] and diagnosis.suspects[0].name == second
+    assert diagnosis.confidence <= run(case)[0].confidence <= 0.90
 
 
 def test_a_model_that_invents_a_suspect_and_figures_is_asked_again_and_then_not_believed() -> None:
@@ -151,8 +169,8 @@ def test_a_model_that_invents_a_suspect_and_figures_is_asked_again_and_then_not_
     model = Model(invent)
     diagnosis, ears = run(hang_case(), model)
     assert model.asked == 2
-    assert diagnosis.suspects[0].name == "depot-north" and diagnosis.reasoner.startswith("evidence (model unavailable: its budget")
-    assert "database" not in diagnosis.cause and "budget of 2 calls is spent" in ears.text
+    assert diagnosis.suspects[0].name == "depot-north" and diagnosis.reasoner.startswith("evidence (model unavailable: nothing that it")
+    assert "database" not in diagnosis.cause and "nothing that it said stood up" in ears.text
 
 
 def test_a_suspect_without_a_claim_that_holds_drops_out() -> None:

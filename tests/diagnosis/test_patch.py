@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.diagnosis.changes import overlap
+from bot.diagnosis.overlap import overlap
 from bot.diagnosis.patch import changed_lines, moved
 from bot.forge import ChangedFile
 from tests.diagnosis.cases import BAD_PATCH, bad_case, bad_changes, error_group
