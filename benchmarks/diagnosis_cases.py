@@ -1,7 +1,7 @@
 """Labelled incidents on disk: a folder `rca/SUITE`, its answers, and what stress does to a case.
 
-answers.json: case → {"service", "fault"}, or {"none": true} for a stretch without a fault. CASE/question.json: `baseline` (a folder, relative to the
-case), `symptom` or null. CASE/incident and the baselines hold OTLP requests in JSON. A family is one fault of one service.
+answers.json: case → {"service", "fault"}, or {"none": true} for a stretch without a fault. CASE/question.json: `baseline` (a folder,
+relative to the case), `symptom` or null. CASE/incident and the baselines hold OTLP requests in JSON. A family is one fault of one service.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _cached(path: Path) -> Window:
 
 
 def cut(window: Window, begin: float, end: float) -> Window:
-    """The stretch from `begin` to `end`, shares of the window's length. Each source is cut by its own times (they may be clocked differently);
+    """The stretch from `begin` to `end`, shares of the window's length. Each source is cut by its own times (clocks may differ);
     a trace belongs to where its first span begins."""
     starts: dict[str, int] = {}
     for span in window.spans:
