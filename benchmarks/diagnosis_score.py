@@ -67,7 +67,7 @@ def ranking_figures(rows: Sequence[Row]) -> dict[str, float | int | None]:
 
 
 def confidence_figures(rows: Sequence[Row]) -> dict[str, float | int | None]:
-    """Of answers that were given ("inconclusive" is none): precision where the confidence is SURE, the share of all cases that reach it, the
+    """Of answers given ("inconclusive" is none): precision where the confidence is SURE, the share of all cases that reach it; the
     expected calibration error over ten equal bins, the Brier score."""
     given = [row for row in rows if row.verdict != "inconclusive"]
     sure = [row for row in given if row.confidence >= SURE]
