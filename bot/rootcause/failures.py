@@ -7,13 +7,13 @@ sort is no news: only how often it happens.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.rootcause.forest import Forest, Key
+from bot.rootcause.forest import Forest, Key, key_of
 from bot.rootcause.grammar import Run
 from bot.rootcause.log_texts import Texts, is_error
-from bot.rootcause.model import LogLine, Window
+from bot.rootcause.model import LogLine, Source, Span, Window
 from bot.rootcause.runs import visit_of
 
 TYPE_CHARS = 80  # of an exception's text, enough for its type
@@ -23,41 +23,53 @@ TYPE_CHARS = 80  # of an exception's text, enough for its type
 class Failure:
     """One visit's failure of one sort; `text` is the first line, or the exception, that told of it."""
 
+    source: Source
     visit: Key
     trace_id: str
-    service: str
+    service: str  # whose visit it is
     instance: str
+    operation: str
     sort: str
     text: str
     at_ns: int
-    evidence: str  # an id that a reader can look up
-    operation: str = ""
+    blamed: str = ""  # another service that failed it, as far as the span shows
 
 
 def failures(window: Window, forest: Forest, texts: Texts) -> list[Failure]:
     """By error lines and by failed spans, one for each visit and sort."""
-    found: dict[tuple[Key, str], Failure] = {}
-    for failure in (*_told(window.logs, forest, texts), *_shown(forest)):
-        found.setdefault((failure.visit, failure.sort), failure)
+    found: dict[tuple[Source, Key, str], Failure] = {}
+    for failure in (*_told(window.logs, forest, texts), *_shown(forest, texts)):
+        found.setdefault((failure.source, failure.visit, failure.sort), failure)
     return list(found.values())
 
 
-def _told(logs: Iterable[LogLine], forest: Forest, texts: Texts) -> Iterable[Failure]:
+def _told(logs: Iterable[LogLine], forest: Forest, texts: Texts) -> Iterator[Failure]:
     for line in logs:
         if line.trace_id and is_error(line):
             visit = visit_of(line, forest)
-            yield Failure(visit, line.trace_id, line.service, line.instance, texts.sort(line), line.body, line.at_ns, line.trace_id)
+            yield Failure("logs", visit, line.trace_id, line.service, line.instance, "", texts.sort(line), line.body, line.at_ns)
 
 
-def _shown(forest: Forest) -> Iterable[Failure]:
+def _shown(forest: Forest, texts: Texts) -> Iterator[Failure]:
+    bad = {forest.entry_of[key] for key, span in forest.spans.items() if span.failed or span.exception}
     for key, span in forest.spans.items():
-        if span.failed or span.exception:
-            kind = span.exception.split(":", 1)[0][:TYPE_CHARS]
-            sort = f"{span.service} {span.operation} failed {kind}".rstrip()
-            visit = forest.entry_of[key]
-            yield Failure(
-                visit, span.trace_id, span.service, span.instance, sort, span.exception, span.start_ns, span.trace_id, span.operation
-            )
+        if not span.failed and not span.exception:
+            continue
+        kind = span.exception.split(":", 1)[0][:TYPE_CHARS]
+        sort = f"{span.service} {span.operation} failed {kind}".rstrip()
+        answers = forest.remote(span)
+        blamed = answers[0].service if forest.is_call(span) and answers and not _any_bad(answers, forest, bad) else ""
+        if forest.is_call(span) and not answers:
+            blamed = texts.service(span.peer)
+        blamed = "" if blamed == span.service else blamed
+        visit = forest.entry_of[key]
+        yield Failure(
+            "traces", visit, span.trace_id, span.service, span.instance, span.operation, sort, span.exception, span.start_ns, blamed
+        )
+
+
+def _any_bad(answers: Iterable[Span], forest: Forest, bad: Collection[Key]) -> bool:
+    return any(forest.entry_of[key_of(answer)] in bad for answer in answers)
 
 
 def touched(failed: Iterable[Failure], forest: Forest) -> Mapping[Key, frozenset[str]]:

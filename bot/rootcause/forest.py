@@ -1,4 +1,4 @@
-"""Spans as call trees, cut into visits. A visit is what one service did for one request: neighbouring spans of the same service and instance."""
+"""Spans as call trees, cut into visits. A visit is what one instance of a service did for one request: its neighbouring spans."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ class Forest:
     spans: Mapping[Key, Span]
     children: Mapping[Key, tuple[Span, ...]]
     entry_of: Mapping[Key, Key]  # span → the first span of its visit
+    callers_side: frozenset[tuple[str, str]]  # service and operation of spans that stand for a call, learnt from those that were answered
 
     def parent(self, span: Span) -> Span | None:
         return self.spans.get((span.trace_id, span.parent_id)) if span.parent_id else None
@@ -43,11 +44,11 @@ class Forest:
         return tuple(kid for kid in self.kids(span) if not _same_visit(span, kid))
 
     def is_call(self, span: Span) -> bool:
-        """Whether the span is the caller's side of one call: a client by kind, or nothing but one remote child."""
+        """Whether the span is the caller's side of one call: a client by kind, or one of an operation that does nothing but call."""
         if span.kind in (CLIENT, PRODUCER):
             return True
         kids = self.kids(span)
-        return len(kids) == 1 and not _same_visit(span, kids[0])
+        return (span.service, span.operation) in self.callers_side if not kids else _only_calls(span, kids)
 
 
 CLIENT, PRODUCER, CONSUMER = 3, 4, 5  # OTLP's SpanKind
@@ -68,7 +69,12 @@ def plant(spans: Iterable[Span]) -> Forest:
         if span.parent_id and above in known and above != key_of(span):
             children[above].append(span)
     ordered = {key: tuple(sorted(kids, key=lambda kid: (kid.start_ns, kid.span_id))) for key, kids in children.items()}
-    return Forest(known, ordered, _entries(known))
+    calls = frozenset((known[key].service, known[key].operation) for key, kids in ordered.items() if _only_calls(known[key], kids))
+    return Forest(known, ordered, _entries(known), calls)
+
+
+def _only_calls(span: Span, kids: tuple[Span, ...]) -> bool:
+    return len(kids) == 1 and not _same_visit(span, kids[0])
 
 
 def _entries(spans: Mapping[Key, Span]) -> dict[Key, Key]:

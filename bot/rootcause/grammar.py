@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Literal, TypeAlias
 
 from bot.rootcause.chance import more_often
@@ -39,7 +40,8 @@ class Run:
 class Change:
     """`before` is followed by `after` far more often than usual.
 
-    cut: the run ends early; error: an error follows; repeat: the step comes again; skip: a step that usually comes later; new: an unknown one.
+    cut: the run ends early; error: an error follows; repeat: the step comes again; skip: a step that usually comes later;
+    new: one that this operation did not have before.
     """
 
     service: str
@@ -86,7 +88,7 @@ def _table(runs: Iterable[Run]) -> _Table:
         table.steps[run.service, run.operation].update(run.steps)
         for before in dict.fromkeys(steps[:-1]):
             table.passed[run.service, run.operation, before].append(run)
-        for before, after in dict.fromkeys(zip(steps, steps[1:], strict=False)):
+        for before, after in dict.fromkeys(pairwise(steps)):
             table.followed[run.service, run.operation, before][after].append(run)
     return table
 

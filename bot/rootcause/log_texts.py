@@ -27,6 +27,7 @@ class Texts:
 
     def __init__(self, services: Collection[str]) -> None:
         names = sorted((name for name in services if len(name) >= MIN_NAME_CHARS), key=lambda name: (-len(name), name))[:MAX_NAMES]
+        self._services = frozenset(services)
         self._names = re.compile("|".join(map(re.escape, names))) if names else None
         self._steps: dict[str, str] = {}
 
@@ -45,6 +46,13 @@ class Texts:
         if place and not _THROWN.search(text):
             return place
         return template_of(self._nameless(text), chars=HEAD_CHARS)
+
+    def service(self, peer: str) -> str:
+        """The service that a span's peer is, also when a port or a domain stands behind its name; "" when it is none of them."""
+        for name in (peer, peer.split(":", 1)[0], re.split(r"[.:]", peer, maxsplit=1)[0]):
+            if name in self._services:
+                return name
+        return ""
 
     def named(self, text: str, writer: str) -> str:
         """The other service that a text speaks of, "" when it speaks of none or of several."""

@@ -28,6 +28,7 @@ class Oddity:
     instances: Mapping[str, int]
     since_ns: int
     evidence: tuple[str, ...]
+    exclusive: bool = False  # its measure holds nothing of what others did, so nobody else can explain it
 
 
 def strongest(oddities: Iterable[Oddity]) -> float:
@@ -44,11 +45,10 @@ def findings(
 ) -> tuple[Finding, ...]:
     """The strongest first. `healthy`: the strongest service in healthy stretches; where it is above 1 it is the measure."""
     worth = [one for one in oddities if one.strength >= WEAK]
-    odd = {visit: one.service for one in sorted(worth, key=lambda one: one.strength) for visit in one.visits}
-    causes = explained(odd, forest)
+    causes = explained(((visit, one.service) for one in worth for visit in one.visits), forest)
     groups: defaultdict[tuple[str, Fault, str], list[Oddity]] = defaultdict(list)
     for one in worth:
-        groups[one.service, one.fault, cause_of(one.visits, causes)].append(one)
+        groups[one.service, one.fault, "" if one.exclusive else cause_of(one.service, one.visits, causes)].append(one)
     found = [_finding(group, source, max(healthy, 1.0), cause, work) for (_, _, cause), group in groups.items()]
     return tuple(sorted(found, key=lambda one: (bool(one.symptom_of), -one.strength, one.service, one.fault))[:MAX_FINDINGS])
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from bot.rootcause.forest import Forest, Key
 
@@ -12,23 +13,33 @@ ODD_SHARE = 0.9  # of what is odd lies on one instance …
 FAIR_SHARE = 0.7  # … that does at most this share of the work: then it is that instance's trouble
 
 
-def explained(odd: Mapping[Key, str], forest: Forest) -> Mapping[Key, str]:
-    """Odd visits that called an odd visit of another service, with that service. `odd`: visit → its service."""
-    causes: dict[Key, str] = {}
-    for visit, service in odd.items():
-        for caller in forest.callers(visit):
-            if odd.get(caller, service) != service:
-                causes.setdefault(caller, service)
+Mark: TypeAlias = tuple[Key, str]  # a visit, and the service that is held to be the cause of what is odd there
+
+
+def explained(odd: Iterable[Mark], forest: Forest) -> Mapping[Mark, str]:
+    """Marks that another service's mark explains: one on a visit that it called, or one that blames somebody else for the same visit."""
+    marks: defaultdict[Key, set[str]] = defaultdict(set)
+    for visit, service in odd:
+        marks[visit].add(service)
+    causes: dict[Mark, str] = {}
+    for visit, services in marks.items():
+        span = forest.spans.get(visit)
+        for service in sorted(services):
+            blames_another = span is not None and span.service != service
+            for above in ((visit,) if blames_another else ()) + tuple(forest.callers(visit)):
+                for other in marks.get(above, ()):
+                    if other != service:
+                        causes.setdefault((above, other), service)
     return causes
 
 
-def cause_of(visits: Iterable[Key], causes: Mapping[Key, str]) -> str:
+def cause_of(service: str, visits: Iterable[Key], causes: Mapping[Mark, str]) -> str:
     """The service that explains most of these visits, "" when most have no deeper cause."""
     all_of_them = list(visits)
-    deeper = Counter(causes[visit] for visit in all_of_them if visit in causes)
-    if deeper.total() < MOST * len(all_of_them) or not deeper:
+    deeper = Counter(causes[visit, service] for visit in all_of_them if (visit, service) in causes)
+    if not deeper or deeper.total() < MOST * len(all_of_them):
         return ""
-    return min(deeper, key=lambda service: (-deeper[service], service))
+    return min(deeper, key=lambda name: (-deeper[name], name))
 
 
 def odd_instance(odd: Counter[str], work: Counter[str]) -> str:
