@@ -30,7 +30,7 @@ class Request:
 
 def diagnose_files(request: Request) -> int:
     """Raises Missing or Refused when files cannot be read; damaged lines are told on standard error."""
-    symptom = parse_symptom(request.symptom) if request.symptom else None
+    symptom = parse_symptom(request.symptom) if request.symptom else Symptom()
     incident = load_window(request.incident)
     baseline = load_window(request.baseline) if request.baseline is not None else None
     for name, loaded in (("incident", incident), ("baseline", baseline)):
