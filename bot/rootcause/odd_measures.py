@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from statistics import median
 
 from bot.rootcause.healthy import MIN_POINTS, Health, best_half, half_of, peak_at
-from bot.rootcause.measures import Key, Measures, Values
+from bot.rootcause.keys import Key, Values
+from bot.rootcause.measures import Measures
 
 NOISE = 0.05  # of what services usually show: far below it, ratios are noise
 MIN_RISE = 0.2  # 22 %, in logarithms: less is no fault, however steady the series was
@@ -123,7 +124,7 @@ class Baseline:
 
 
 def amounts(baseline: Baseline, values: Mapping[Key, Values], intervals: Sequence[int], quantity: str) -> dict[str, float]:
-    """What each service suffers more than usual, per interval: seconds of waiting by all requests (in the metric's unit), or failed requests."""
+    """What each service suffers more than usual, per interval: waiting of all its requests (in the metric's unit), or failures."""
     found: dict[str, float] = {}
     for key, series in values.items():
         health = baseline.health(key) if key.quantity == quantity and not key.caller and not key.instance else None
