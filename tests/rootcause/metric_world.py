@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from bot.rootcause.metrics import metrics_view
 from bot.rootcause.model import Instrument, Series, Symptom, View, Window
 
 MINUTE_NS = 60 * 10**9
 START_NS = 1_700_000_040 * 10**9  # a whole minute
-BASELINE_MINUTES, INCIDENT_MINUTES = 120, 6
+BASELINE_MINUTES, INCIDENT_MINUTES = 90, 6
 NOBODY = Symptom()
 
 # requests a minute, own time of a request in seconds
@@ -61,6 +62,11 @@ class Recorder:
         return Window(series=tuple(series), graph=frozenset(CALLS))
 
 
+@cache
+def _usual_shop(pods: int) -> Window:
+    return shop(BASELINE_MINUTES, pods=pods)
+
+
 def shop(minutes: int, seed: int = 1, trouble: Trouble = HEALTH, start: int = 0, pods: int = 1) -> Window:
     """`minutes` of the shop's metrics, from minute `start` on."""
     chance, recorder = random.Random(seed), Recorder()
@@ -87,7 +93,7 @@ def shop(minutes: int, seed: int = 1, trouble: Trouble = HEALTH, start: int = 0,
 
 def look(trouble: Trouble, symptom: Symptom = NOBODY, seed: int = 7, pods: int = 1) -> View:
     """What metrics say when the trouble follows two hours of health."""
-    return metrics_view(shop(INCIDENT_MINUTES, seed, trouble, BASELINE_MINUTES, pods), shop(BASELINE_MINUTES, pods=pods), symptom)
+    return metrics_view(shop(INCIDENT_MINUTES, seed, trouble, BASELINE_MINUTES, pods), _usual_shop(pods), symptom)
 
 
 def ranking(view: View) -> list[tuple[str, float]]:
