@@ -101,6 +101,9 @@ def _binned(series: Series, step_ns: int) -> Values:
     points = list(zip(series.times_ns, series.values, strict=True))
     if series.instrument == "cumulative":  # a counter that restarts loses one interval
         points = [(at, value - before) for (_, before), (at, value) in pairwise(points) if value >= before]
+    once = {round(at / step_ns): value for at, value in points}
+    if len(once) == len(points):
+        return once
     found: dict[int, list[float]] = {}
     for at, value in points:
         found.setdefault(round(at / step_ns), []).append(value)
