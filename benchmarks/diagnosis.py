@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from benchmarks import diagnosis_data
 from benchmarks.diagnosis_cases import STRESSES, Case, Stress, load_cases, windows
 from benchmarks.diagnosis_score import Row, confidence_figures, ranking_figures, wilson, within
 from bot.errors import Refused
@@ -29,13 +31,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when everything could be measured, whatever the figures are."""
     options = _parser().parse_args(argv)
     try:
-        cases = load_cases(options.data, options.suite)
+        if options.data is not None:
+            return _run(options, options.data, f"labelled incidents below {options.data.name}/rca")
+        with tempfile.TemporaryDirectory(prefix="sre-space-bench-") as folder:
+            diagnosis_data.write(Path(folder))
+            return _run(options, Path(folder), "made by benchmarks/diagnosis_data.py")
     except (OSError, ValueError, KeyError, Refused) as problem:
         print(f"benchmarks.diagnosis: {problem}", file=sys.stderr)
         return 1
+
+
+def _run(options: argparse.Namespace, data: Path, source: str) -> int:
+    cases = load_cases(data, options.suite)
     cases = [case for case in cases if not options.only or any(part in f"{case.suite}/{case.name}" for part in options.only)]
     rows = measure(cases, options.stress, tuple(options.view or SOURCES), options.processes)
-    source = f"labelled incidents below {options.data.name}/rca"
     print(
         json.dumps(as_json(rows, source, options.stress), indent=1)
         if options.json
@@ -46,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.diagnosis", description=__doc__)
-    parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="labelled incidents: DIR/rca/SUITE/answers.json")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="labelled incidents: DIR/rca/SUITE/answers.json")
     parser.add_argument("--suite", action="append", default=[], metavar="NAME", help="only this suite (may be repeated)")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="only cases whose SUITE/NAME holds this")
     parser.add_argument("--view", action="append", choices=SOURCES, help="only what this source shows (may be repeated)")
