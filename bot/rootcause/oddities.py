@@ -50,8 +50,20 @@ def findings(
     groups: defaultdict[tuple[str, str], list[Oddity]] = defaultdict(list)
     for one in worth:
         groups[one.service, "" if one.exclusive else cause_of(one.service, one.visits, causes)].append(one)
-    found = [_finding(group, source, max(healthy, 1.0), cause, work) for (_, cause), group in groups.items()]
+    chain = {service: cause for service, cause in groups if cause and (service, "") not in groups}
+    measure = max(healthy, 1.0)
+    found = [_finding(group, source, measure, _last(cause, chain), work) for (_, cause), group in groups.items()]
     return tuple(sorted(found, key=lambda one: (bool(one.symptom_of), -one.strength, one.service, one.fault))[:MAX_FINDINGS])
+
+
+def _last(cause: str, chain: Mapping[str, str]) -> str:
+    """The end of a chain of symptoms; where it turns in a circle, the cause itself."""
+    seen = [cause]
+    while seen[-1] in chain:
+        if chain[seen[-1]] in seen:
+            return cause
+        seen.append(chain[seen[-1]])
+    return seen[-1]
 
 
 def _finding(group: Sequence[Oddity], source: Source, measure: float, cause: str, work: Mapping[str, Counter[str]]) -> Finding:
