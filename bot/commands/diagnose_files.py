@@ -15,7 +15,7 @@ from bot.rootcause.load import Loaded, load_window
 from bot.rootcause.locate import locate
 from bot.rootcause.model import Answer, Symptom, Window
 from bot.rootcause.report import Report, report
-from bot.telemetry.redact import redact
+from bot.redact import redact
 from bot.texts.rootcause_page import page
 
 SYMPTOM_PART = re.compile(r"(?:^|,)(service|signal|at|span)=")  # names may hold commas
