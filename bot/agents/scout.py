@@ -16,20 +16,20 @@ from bot.ports import Clock, EventSink
 from bot.telemetry import slices
 from bot.telemetry.batch import Batch, Catalogue
 from bot.telemetry.calls import CallMap
+from bot.telemetry.closed_seconds import ClosedSeconds
 from bot.telemetry.conditions import Condition, Conditions, condition_of
 from bot.telemetry.counters import Counters
 from bot.telemetry.evidence import CHART_BEFORE_S, gather, past_s
 from bot.telemetry.gauges import Gauges
 from bot.telemetry.hanging import Hanging
 from bot.telemetry.histogram import Durations, Exact
-from bot.telemetry.keys import SeriesKey, key_of
+from bot.telemetry.keys import key_of
 from bot.telemetry.learnt import rate_is_back
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.logs import LogBook
 from bot.telemetry.metric_point import MetricPoint
 from bot.telemetry.repeats import Repeats
 from bot.telemetry.series import Fold, Merge, SeriesTable
-from bot.telemetry.sketch import Sketch
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
 from bot.telemetry.unwritten import Unwritten
@@ -66,13 +66,12 @@ class Scout:
         self.series = SeriesTable(self.catalogue.keys, self.counters, fold=fold, merge=merge)
         self._repeats = Repeats()
         self._halvings = 0
-        self._heard: dict[str, int] = {}  # service → the last second in which it was, for the logs; bounded as the series are
         self.gauges = Gauges(detection.saturation)
         self.logs = LogBook()
         self._conditions = Conditions(self.gauges, self.logs, detection, self._with_deploy)
         self._notices = Notices(self._conditions, say)
         self._raised = 0
-        self._unwritten = Unwritten(detection, self._watches, self.series, self._closed, self._with_deploy)
+        self._unwritten = Unwritten(detection, self._watches, self.series, ClosedSeconds(self.catalogue, self.logs), self._with_deploy)
         self._stopped = self._crowded = False
         self._told = Told(say)
 
@@ -80,12 +79,6 @@ class Scout:
     def raised(self) -> int:
         """Signals since the start."""
         return self._raised + self._told.raised
-
-    def _closed(self, key: SeriesKey, sketch: Sketch, second: int) -> None:
-        self.catalogue.learn(key, sketch, second)
-        if second != self._heard.get(key.service):
-            self._heard[key.service] = second
-            self.logs.hear(key.service, float(second))
 
     def observe(self, spans: Iterable[Span], now_s: float | None = None) -> None:
         """Takes finished spans, in any order. `now_s`: when they arrived; the clock's time when it is not given."""

@@ -172,7 +172,7 @@ def _saturation(entry: Entry, services: set[str]) -> Saturation:
         enabled=keys["enabled"].flag() if "enabled" in keys else default.enabled,
         limit=keys["limit"].number(0, 1, exclusive=True) if "limit" in keys else default.limit,
         hold_s=keys["hold_s"].number(10, 3_600) if "hold_s" in keys else default.hold_s,
-        services=tuple((name, limit.number(0, 1_000)) for name, limit in own),
+        services=tuple((name, limit.number(0, 1_000, exclusive=True)) for name, limit in own),
     )
 
 

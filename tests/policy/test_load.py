@@ -33,6 +33,19 @@ def test_small_policies_become_what_they_say() -> None:
         assert type(getattr(policies.autonomy, item.name)) is {"int": int, "float": float}[str(item.type)]
 
 
+def test_limits_of_gauges_and_logs_and_environments_are_read() -> None:
+    more = "saturation: {limit: 0.8, services: {shop: 0.95}}\nlogs: {enabled: false}\n"
+    policies = load(slo=TEXTS["slo"] + more, services=TEXTS["services"] + "    environments: [production]\n")
+    saturation = policies.detection.saturation
+    assert (saturation.limit_of("shop"), saturation.limit_of("other"), saturation.hold_s) == (0.95, 0.8, 60.0)
+    assert not policies.detection.logs.enabled
+    assert policies.deployed_in("production") == ("shop",)
+    with pytest.raises(Refused, match=r"slo\.yaml:\d+: saturation\.services\.shopp: 'shopp' is not in policies/services\.yaml"):
+        load(slo=TEXTS["slo"] + "saturation: {services: {shopp: 0.95}}\n")
+    with pytest.raises(Refused, match=r"saturation\.limit: expected a number between 0 and 1"):
+        load(slo=TEXTS["slo"] + "saturation: {limit: 0}\n")
+
+
 WRONG = [
     ("slo", "p99_ms: 1500", "p99_ms: fast", "policies/slo.yaml:4: objectives[0].p99_ms: expected a number, got text"),
     ("slo", "p99_ms: 1500", "p99_ms: 0", "policies/slo.yaml:4: objectives[0].p99_ms: expected a number above 0"),
