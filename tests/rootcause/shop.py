@@ -98,3 +98,8 @@ def _blank(trace: str) -> Span:
 
 def healthy(count: int = 30, *, begin_s: int = 0) -> Window:
     return window([CHECKOUT] * count, begin_s=begin_s)
+
+
+def on_pod(number: int) -> Visit:
+    """The stock room has several instances."""
+    return CHECKOUT.at("stock", lambda visit: replace(visit, instance=f"pod-{number}"))

@@ -8,7 +8,7 @@ import pytest
 
 from bot.rootcause.logs import logs_view
 from bot.rootcause.model import View, Window
-from tests.rootcause.shop import CHECKOUT, Visit, healthy, window
+from tests.rootcause.shop import CHECKOUT, Visit, healthy, on_pod, window
 
 BASELINE = healthy()
 REFUSED = "ERROR Web#5 request failed: java.lang.IllegalStateException: no instance of stock"
@@ -119,7 +119,7 @@ def test_without_trace_ids_a_new_error_is_evidence_still() -> None:
 
 
 def test_the_instance_is_named_when_one_of_several_is_odd() -> None:
-    pods = [CHECKOUT.at("stock", lambda v, n=n: replace(v, instance=f"pod-{n % 3}")) for n in range(30)]
+    pods = [on_pod(n % 3) for n in range(30)]
     bad = [pod.at("stock", lambda v: replace(v, lines=v.lines[:1]) if v.instance == "pod-1" else v) for pod in pods]
     view = seen(bad, window(pods))
     assert (culprit(view), view.findings[0].instance) == ("stock", "pod-1")

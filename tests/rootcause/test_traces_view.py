@@ -8,7 +8,7 @@ import pytest
 
 from bot.rootcause.model import Span, View, Window
 from bot.rootcause.traces import traces_view
-from tests.rootcause.shop import CHECKOUT, Visit, healthy, window
+from tests.rootcause.shop import CHECKOUT, Visit, healthy, on_pod, window
 
 BASELINE = healthy()
 
@@ -102,7 +102,7 @@ def test_calls_without_an_answer_accuse_whom_they_were_meant_for() -> None:
 
 
 def test_one_instance_of_several_is_named() -> None:
-    pods = [CHECKOUT.at("stock", lambda v, n=n: replace(v, instance=f"pod-{n % 2}")) for n in range(40)]
+    pods = [on_pod(n % 2) for n in range(40)]
     bad = [pod.at("stock", lambda v: replace(v, failed=True, exception="IOError: disk") if v.instance == "pod-1" else v) for pod in pods]
     view = seen(bad, window(pods))
     assert (culprit(view)[0], view.findings[0].instance) == ("stock", "pod-1")
