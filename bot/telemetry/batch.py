@@ -73,7 +73,7 @@ class Serving:
 class Batch:
     """`records`: one number for each span (bot/telemetry/slices.py). `detail`: spans to keep, and whether their whole trace is kept.
 
-    `fingerprint` is the same when the same spans come again; 0 when there are none. `shed`: failed or slow spans that found no room.
+    `fingerprint` is the same when the same spans come again; 0 when there are none. `shed`: spans worth keeping that found no room.
     """
 
     records: Column = field(default_factory=lambda: array("Q"))
