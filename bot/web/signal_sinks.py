@@ -60,6 +60,7 @@ class SteppedSink(ABC):
     async def accept_in_turns(self, body: bytes, content_type: str) -> Taken:
         """As Sink says."""
         async with self._turn:
+            await asyncio.sleep(0)  # inflating it was a step too
             return await in_turns(self._steps(body, content_type))
 
     @abstractmethod
