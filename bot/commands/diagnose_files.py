@@ -11,11 +11,11 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.recorded.files import Tally
+from bot.redact import redact
 from bot.rootcause.load import Loaded, load_window
 from bot.rootcause.locate import locate
 from bot.rootcause.model import Answer, Symptom, Window
 from bot.rootcause.report import Report, report
-from bot.redact import redact
 from bot.texts.rootcause_page import page
 
 SYMPTOM_PART = re.compile(r"(?:^|,)(service|signal|at|span)=")  # names may hold commas

@@ -73,7 +73,7 @@ class Serving:
 class Batch:
     """`records`: one number for each span (bot/telemetry/slices.py). `detail`: spans to keep, and whether their whole trace is kept.
 
-    `fingerprint` is the same when the same spans come again; 0 when there are none. `shed`: failed or slow spans that found no room.
+    `fingerprint` is the same when the same spans come again; 0 when there are none. `shed`: spans worth keeping that found no room.
     """
 
     records: Column = field(default_factory=lambda: array("Q"))
@@ -180,11 +180,10 @@ def take(batch: Batch, raw: RawSpan, whole: Whole, sender: Sender, catalogue: Ca
         sender.answered(start_s, end_s)
         if (service, key.operation) in catalogue.watched:
             batch.requests.append(Finished((service, key.operation), start_s, end_s, key.status == "error", commit))
-    if detail.whole(raw.trace_id):
-        batch.detail.append((build_span(whole(), service, commit), True))
-    elif key.status == "error" or duration_ns > detail.slow_ns[index]:
-        if detail.force():
-            batch.detail.append((build_span(whole(), service, commit), False))
+    of_kept_trace = detail.whole(raw.trace_id)
+    if of_kept_trace or key.status == "error" or duration_ns > detail.slow_ns[index]:
+        if len(batch.detail) < limits.DETAIL_PER_REQUEST and (of_kept_trace or detail.force()):
+            batch.detail.append((build_span(whole(), service, commit), of_kept_trace))
         else:
             batch.shed += 1
     return record(raw.end_ns // 1_000_000_000, index, bucket_of(duration_ns / 1e6)), index

@@ -27,6 +27,7 @@ SERIES_BYTES = 24 * 1024 * 1024  # of the past; beyond it the oldest slices go f
 # Detail: spans that become objects of their own. Past it whole traces are left out, by their ids; every span is counted all the same.
 DETAIL_SPANS_PER_S = 500
 DETAIL_BURST = 5_000  # at once, such as what exporters held back while this process was away
+DETAIL_PER_REQUEST = 2_500  # whatever their ids are: a tenth of a second of work
 DETAIL_FORCED_PER_S = 100  # failed and slow spans of the traces that are left out
 DETAIL_CALM_S = 10  # seconds of little traffic before more is kept again
 SPAN_BYTES = 250  # of the smallest spans that exporters send: a guess at how many a body holds, before it is read

@@ -20,6 +20,7 @@ from bot.telemetry.attributes import EXCEPTION_KEYS, SPAN_ID_BYTES, TRACE_ID_BYT
 from bot.telemetry.decoded import Decoded, Tally, hours_off, is_json
 from bot.telemetry.log_line import LogLine, Severity
 from bot.telemetry.span import SpanException
+from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
 from bot.telemetry.wire import Field, Wire
 
 CODE_FILE: Final = ("code.file.path", "code.filepath")
@@ -60,11 +61,18 @@ def decode_logs(body: bytes, content_type: str, now_s: float) -> Decoded[LogLine
 
     Raises Refused when the body as a whole cannot be read; single unusable records are dropped and counted.
     """
+    return run_through(log_steps(body, content_type, now_s))
+
+
+def log_steps(body: bytes, content_type: str, now_s: float) -> Steps[Decoded[LogLine]]:
+    """`decode_logs` in steps."""
     tally: Tally[LogLine] = Tally()
     seen = 0
     for service, records in read_json(body) if is_json(content_type) else read_protobuf(body):
         for record in records:
             seen += 1
+            if not seen % ITEMS_PER_STEP:
+                yield
             if seen > limits.LOG_RECORDS_PER_REQUEST:
                 tally.drop(f"more than {limits.LOG_RECORDS_PER_REQUEST} log records in one request")
             elif record is None:

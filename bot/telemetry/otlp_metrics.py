@@ -26,6 +26,7 @@ from bot.telemetry.metric_point import MetricPoint, Pairs
 from bot.telemetry.metric_series import MetricSeries
 from bot.telemetry.otlp_metrics_json import read_json
 from bot.telemetry.raw_point import RESOURCE_KEYS, Family, RawPoint, Shape, Source, bounded_buckets, bounded_exponential, pairs, refusal
+from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
 from bot.telemetry.wire import Field, Wire
 
 MALFORMED: Final = f"data point damaged or larger than {limits.RECORD_BYTES // 1024} KiB"
@@ -43,12 +44,19 @@ def decode_metrics(body: bytes, content_type: str, now_s: float, series: MetricS
     `content_type` application/x-protobuf or application/json, parameters ignored. Raises Refused when the body as a whole cannot be
     read, and then leaves `series` as it was; single unusable points are dropped and counted.
     """
+    return run_through(metric_steps(body, content_type, now_s, series))
+
+
+def metric_steps(body: bytes, content_type: str, now_s: float, series: MetricSeries) -> Steps[Decoded[MetricPoint]]:
+    """`decode_metrics` in steps."""
     tally: Tally[MetricPoint] = Tally()
     usable: list[tuple[Source, Family, RawPoint]] = []
     seen = 0
     for source, family, points in read_json(body) if is_json(content_type) else read_protobuf(body):
         for point in points:
             seen += 1
+            if not seen % ITEMS_PER_STEP:
+                yield
             if seen > limits.POINTS_PER_REQUEST:
                 tally.drop(f"more than {limits.POINTS_PER_REQUEST} data points in one request")
             elif point is None:
@@ -57,7 +65,9 @@ def decode_metrics(body: bytes, content_type: str, now_s: float, series: MetricS
                 tally.drop(reason)
             else:
                 usable.append((source, family, point))
-    for source, family, point in usable:
+    for n, (source, family, point) in enumerate(usable, 1):
+        if not n % ITEMS_PER_STEP:
+            yield
         taken = series.take(source, family, point, now_s)
         if isinstance(taken, str):
             tally.drop(taken)

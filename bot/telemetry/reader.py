@@ -13,12 +13,13 @@ from bot.telemetry.json_fields import bounded
 from bot.telemetry.otlp import JSON, PROTOBUF, read_protobuf
 from bot.telemetry.otlp_json import read_json
 from bot.telemetry.otlp_json_typed import read_typed
+from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
 
 FINGERPRINT = 2**64 - 1
 
 
 class FastReader(Protocol):
-    def read(self, body: bytes, now_s: float) -> Batch | None:
+    def steps(self, body: bytes, now_s: float) -> Steps[Batch | None]:
         """The batch of a protobuf body, or None when Python has to read it."""
         ...
 
@@ -32,27 +33,33 @@ class TraceReader:
 
     def read(self, body: bytes, content_type: str, now_s: float) -> Batch:
         """`content_type` without parameters. Raises Refused when the body as a whole cannot be read; unusable spans are dropped."""
+        return run_through(self.steps(body, content_type, now_s))
+
+    def steps(self, body: bytes, content_type: str, now_s: float) -> Steps[Batch]:
+        """`read` in steps. One request at a time: its steps have to end before another one's begin."""
         detail = self._catalogue.detail
         detail.expect(len(body), now_s)
         if content_type == PROTOBUF:
-            batch = self._fast.read(body, now_s) if self._fast is not None else None
+            batch = (yield from self._fast.steps(body, now_s)) if self._fast is not None else None
             if batch is None:
-                batch = self._collect(read_protobuf(body), now_s)
+                batch = yield from self._collect(read_protobuf(body), now_s)
         elif content_type == JSON:
             bounded(body)
-            batch = self._collect(read_typed(body) or read_json(body), now_s)
+            batch = yield from self._collect(read_typed(body) or read_json(body), now_s)
         else:
             raise Refused(f"this Content-Type is not supported: send {PROTOBUF} or {JSON}")
         detail.counted(len(body), batch.accepted)
         return batch
 
-    def _collect(self, groups: Iterable[Group], now_s: float) -> Batch:
+    def _collect(self, groups: Iterable[Group], now_s: float) -> Steps[Batch]:
         batch = Batch()
         seen = 0
         for group in groups:
             sender = Sender(text(group.resource, ("service.name",)), text(group.resource, COMMIT, limits.COMMIT_CHARS))
             for found in group.spans:
                 seen += 1
+                if not seen % ITEMS_PER_STEP:
+                    yield
                 if seen > limits.SPANS_PER_REQUEST or found is None:
                     batch.dropped[TOO_LARGE if seen <= limits.SPANS_PER_REQUEST else TOO_MANY] += 1
                     continue

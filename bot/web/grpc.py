@@ -108,7 +108,7 @@ def _export(path: str, sink: Sink, parts: WebParts, room: Room) -> Export:
             if message is None:  # grpcio ends such a call itself, with the same status; here it is counted
                 raise Declined(413, f"the message is larger than max {MAX_BODY_BYTES} bytes, or did not arrive", "send less at once")
             body = inflate(message, MAX_INFLATED_BYTES) if message.startswith(GZIP) else message
-            _, rejected, reason = sink.accept(body, PROTOBUF)
+            _, rejected, reason = await sink.accept_in_turns(body, PROTOBUF)
         except Declined as declined:
             await fail(context, STATUS[declined.status], f"{declined.error}: {declined.do}")
         except Refused as refused:

@@ -18,7 +18,7 @@ from bot.setting_values import is_loopback
 from bot.web.answers import SECURITY_HEADERS, Declined
 from bot.web.body import TOO_LARGE, inflate
 from bot.web.guard import crossing, host_is_allowed
-from bot.web.parts import WebParts
+from bot.web.parts import Taken, WebParts
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -26,7 +26,6 @@ PROTOBUF: Final = "application/x-protobuf"
 JSON: Final = "application/json"
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 MAX_INFLATED_BYTES: Final = 32 * 1024 * 1024
-AT_ONCE_BYTES: Final = 1024 * 1024  # inflated: as much as is read between two turns of the event loop
 MAX_HELD_BYTES: Final = 32 * 1024 * 1024  # of all bodies that are arriving at the same time
 BUSY_RETRY_S: Final = 2
 
@@ -175,40 +174,50 @@ class Front:
         delivery.body = bytearray()
 
     def at_once(self, admitted: Admitted, body: bytes) -> Answer | None:
-        """The answer to a whole request; None when it unfolds to more than AT_ONCE_BYTES and has to go by `finish`."""
+        """The answer to a whole request; None when it is more than its sink reads at once, and has to go by `finish`."""
+        sink = self._sinks[admitted.path]
+        limit = sink.at_once_bytes
+        if not limit or len(body) > limit:
+            return None
+        try:
+            return self._answer(admitted, sink.accept(inflate(body, limit) if admitted.gzip else body, admitted.content_type))
+        except (Declined, Refused, Retry) as problem:
+            too_large = isinstance(problem, Declined) and problem.status == TOO_LARGE
+            return None if too_large else self._failed(admitted, problem)
+        except Exception:
+            _LOGGER.exception("an OTLP request failed")
+            return self._failure(admitted, _crashed())
+
+    async def finish(self, delivery: Delivery) -> Answer:
+        """The whole body has arrived. Others have their turn meanwhile."""
+        admitted, held_bytes = delivery.admitted, len(delivery.body)
+        body = bytes(delivery.body)
+        delivery.body = bytearray()
         try:
             if admitted.gzip:
-                body = inflate(body, AT_ONCE_BYTES)
-        except Declined as declined:
-            return None if declined.status == TOO_LARGE else self._failure(admitted, declined)
-        return self._accept(admitted, body)
-
-    def finish(self, delivery: Delivery) -> Answer:
-        """The whole body has arrived."""
-        body = bytes(delivery.body)
-        self.abandon(delivery)
-        try:
-            if delivery.admitted.gzip:
                 body = inflate(body, MAX_INFLATED_BYTES)
-        except Declined as declined:
-            return self._failure(delivery.admitted, declined)
-        return self._accept(delivery.admitted, body)
-
-    def _accept(self, admitted: Admitted, body: bytes) -> Answer:
-        try:
-            _, rejected, reason = self._sinks[admitted.path].accept(body, admitted.content_type)
-        except Refused as refused:
-            return self._failure(admitted, Declined(400, str(refused), f"send an {SIGNALS[admitted.path].request}"))
-        except Retry as retry:
-            after = {"Retry-After": str(max(1, round(retry.after_s)))}
-            return self._failure(admitted, Declined(503, str(retry), "send it again later", after))
-        except Exception:  # a bug of ours must not leave the exporter without an answer
+            return self._answer(admitted, await self._sinks[admitted.path].accept_in_turns(body, admitted.content_type))
+        except (Declined, Refused, Retry) as problem:
+            return self._failed(admitted, problem)
+        except Exception:
             _LOGGER.exception("an OTLP request failed")
-            crashed = Declined(500, "something failed inside", "look at this process's log", {"Connection": "close"})
-            return self._failure(admitted, crashed)
-        if rejected or reason:
-            return _partial_success(admitted, rejected, reason)
-        return _SUCCESS[admitted.content_type]
+            return self._failure(admitted, _crashed())
+        finally:
+            self.release(held_bytes)
+
+    def _answer(self, admitted: Admitted, taken: Taken) -> Answer:
+        _, rejected, reason = taken
+        return _partial_success(admitted, rejected, reason) if rejected or reason else _SUCCESS[admitted.content_type]
+
+    def _failed(self, admitted: Admitted, problem: Declined | Refused | Retry) -> Answer:
+        match problem:
+            case Declined():
+                return self._failure(admitted, problem)
+            case Refused():
+                return self._failure(admitted, Declined(400, str(problem), f"send an {SIGNALS[admitted.path].request}"))
+            case Retry():
+                after = {"Retry-After": str(max(1, round(problem.after_s)))}
+                return self._failure(admitted, Declined(503, str(problem), "send it again later", after))
 
     def _end(self, delivery: Delivery, declined: Declined) -> Answer:
         self.abandon(delivery)
@@ -228,6 +237,11 @@ class Front:
 
 def _content_type(given: Mapping[bytes, bytes]) -> str:
     return given.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+
+
+def _crashed() -> Declined:
+    """A bug of ours must not leave the exporter without an answer."""
+    return Declined(500, "something failed inside", "look at this process's log", {"Connection": "close"})
 
 
 def _too_large() -> Declined:

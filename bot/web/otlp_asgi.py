@@ -43,9 +43,10 @@ class OtlpApp:
                     if ended is not None:
                         return ended
                     if not message.get("more_body", False):
-                        return self.front.finish(delivery)
+                        break
         except TimeoutError:
             return self.front.late(delivery)
         except asyncio.CancelledError:
             self.front.abandon(delivery)
             raise
+        return await self.front.finish(delivery)

@@ -20,16 +20,28 @@ Reading = float | Mapping[str, float]  # of one of this process's metrics; with 
 MONITOR_DIR = Path(__file__).resolve().parents[2] / "monitor"
 
 
+Taken = tuple[int, int, str]  # accepted, rejected, why they were rejected
+
+
 class Sink(Protocol):
-    """Where the bodies of one OTLP signal go: the one that decodes and keeps them."""
+    """Where the bodies of one OTLP signal go: the one that decodes and keeps them.
 
-    def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
-        """Takes an export request of its signal (`application/x-protobuf` or `application/json`, inflated).
+    Bodies are export requests of its signal (`application/x-protobuf` or `application/json`, inflated). What comes back is counted in
+    what the signal's partial success counts: spans, data points, log records. Raises Refused when the whole body is malformed, Retry when
+    it cannot be taken just now.
+    """
 
-        Returns (accepted, rejected, why they were rejected), counted in what the signal's partial success counts: spans, data points,
-        log records. Runs on the event loop: what takes longer than some milliseconds must be cut short. Raises Refused when the whole
-        body is malformed, Retry when it cannot be taken just now.
-        """
+    @property
+    def at_once_bytes(self) -> int:
+        """How large a body may be for `accept`; 0 while another one is being taken in turns."""
+        ...
+
+    def accept(self, body: bytes, content_type: str) -> Taken:
+        """Runs on the event loop without a pause."""
+        ...
+
+    async def accept_in_turns(self, body: bytes, content_type: str) -> Taken:
+        """For bodies of any size: one after the other, and everything else on the event loop in between."""
         ...
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, Protocol, TypeVar
 
 from bot.ports import Clock
 from bot.telemetry.batch import Batch
@@ -12,9 +15,17 @@ from bot.telemetry.decoded import Decoded, Item
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.metric_point import MetricPoint
 from bot.telemetry.metric_series import MetricSeries
-from bot.telemetry.otlp_logs import decode_logs
-from bot.telemetry.otlp_metrics import decode_metrics
+from bot.telemetry.otlp_logs import log_steps
+from bot.telemetry.otlp_metrics import metric_steps
 from bot.telemetry.reader import TraceReader
+from bot.telemetry.steps import ITEMS_PER_STEP, Steps, in_turns, run_through
+from bot.web.parts import Taken
+
+# What is read between two turns of the event loop when it comes alone: some thousand of the smallest spans, some hundred lines of logs.
+TRACES_AT_ONCE_BYTES: Final = 256 * 1024
+OTHERS_AT_ONCE_BYTES: Final = 16 * 1024
+
+T = TypeVar("T")
 
 # Names in Counters.
 SPANS_DROPPED = "spans_dropped"
@@ -31,20 +42,45 @@ class TraceWatcher(Protocol):
         ...
 
 
-class TracesSink:
+class SteppedSink(ABC):
+    """A Sink (bot/web/parts.py) that takes one body at a time."""
+
+    def __init__(self, at_once_bytes: int) -> None:
+        self._at_once_bytes = at_once_bytes
+        self._turn = asyncio.Lock()
+
+    @property
+    def at_once_bytes(self) -> int:
+        return 0 if self._turn.locked() else self._at_once_bytes
+
+    def accept(self, body: bytes, content_type: str) -> Taken:
+        """As Sink says."""
+        return run_through(self._steps(body, content_type))
+
+    async def accept_in_turns(self, body: bytes, content_type: str) -> Taken:
+        """As Sink says."""
+        async with self._turn:
+            await asyncio.sleep(0)  # inflating it was a step too
+            return await in_turns(self._steps(body, content_type))
+
+    @abstractmethod
+    def _steps(self, body: bytes, content_type: str) -> Steps[Taken]: ...
+
+
+class TracesSink(SteppedSink):
     """A Sink for `/v1/traces`. What breaks with a request wakes the loop at once: it need not wait for its next look."""
 
     def __init__(self, scout: TraceWatcher, reader: TraceReader, clock: Clock, counters: Counters, wake: Callable[[str], None]) -> None:
+        super().__init__(TRACES_AT_ONCE_BYTES)
         self._scout = scout
         self._reader = reader
         self._clock = clock
         self._counters = counters
         self._wake = wake
 
-    def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
-        """As Sink says."""
+    def _steps(self, body: bytes, content_type: str) -> Steps[Taken]:
         now_s = self._clock.now()
-        batch = self._reader.read(body, content_type, now_s)
+        batch = yield from self._reader.steps(body, content_type, now_s)
         self._scout.observe_batch(batch, now_s)
         for reason, count in batch.dropped.items():
             self._counters.add(SPANS_DROPPED, reason, count)
@@ -53,43 +89,53 @@ class TracesSink:
         return batch.accepted, batch.rejected, batch.reason
 
 
-class MetricsSink:
+class MetricsSink(SteppedSink):
     """A Sink for `/v1/metrics`. `observe(points, now_s)` gets the new points of each request."""
 
     def __init__(self, observe: Callable[[Sequence[MetricPoint], float], None], clock: Clock, counters: Counters) -> None:
+        super().__init__(OTHERS_AT_ONCE_BYTES)
         self._observe = observe
         self._clock = clock
         self._counters = counters
         self.series = MetricSeries()
 
-    def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
-        """As Sink says."""
+    def _steps(self, body: bytes, content_type: str) -> Steps[Taken]:
         now_s = self._clock.now()
         restarts = self.series.restarts
-        decoded = decode_metrics(body, content_type, now_s, self.series)
-        self._observe(decoded.items, now_s)
+        decoded = yield from metric_steps(body, content_type, now_s, self.series)
+        for points in _pieces(decoded.items):
+            self._observe(points, now_s)
+            yield
         if self.series.restarts > restarts:
             self._counters.add(RESTARTS, n=self.series.restarts - restarts)
         return _counted(decoded, self._counters, POINTS, POINTS_DROPPED)
 
 
-class LogsSink:
+class LogsSink(SteppedSink):
     """A Sink for `/v1/logs`. `observe(lines, now_s)` gets the lines of each request."""
 
     def __init__(self, observe: Callable[[Sequence[LogLine], float], None], clock: Clock, counters: Counters) -> None:
+        super().__init__(OTHERS_AT_ONCE_BYTES)
         self._observe = observe
         self._clock = clock
         self._counters = counters
 
-    def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
-        """As Sink says."""
+    def _steps(self, body: bytes, content_type: str) -> Steps[Taken]:
         now_s = self._clock.now()
-        decoded = decode_logs(body, content_type, now_s)
-        self._observe(decoded.items, now_s)
+        decoded = yield from log_steps(body, content_type, now_s)
+        for lines in _pieces(decoded.items):
+            self._observe(lines, now_s)
+            yield
         return _counted(decoded, self._counters, RECORDS, RECORDS_DROPPED)
 
 
-def _counted(decoded: Decoded[Item], counters: Counters, accepted: str, dropped: str) -> tuple[int, int, str]:
+def _pieces(items: Iterable[T]) -> Iterator[Sequence[T]]:
+    rest = iter(items)
+    while piece := tuple(islice(rest, ITEMS_PER_STEP)):
+        yield piece
+
+
+def _counted(decoded: Decoded[Item], counters: Counters, accepted: str, dropped: str) -> Taken:
     if decoded.accepted:
         counters.add(accepted, n=decoded.accepted)
     for reason, count in decoded.dropped:

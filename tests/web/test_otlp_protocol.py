@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
 from bot.web import otlp_protocol
-from bot.web.ingest import AT_ONCE_BYTES, MAX_BODY_BYTES, MAX_HELD_BYTES, Front
+from bot.web.ingest import MAX_BODY_BYTES, MAX_HELD_BYTES, Front
 from bot.web.otlp_asgi import OtlpApp
 from bot.web.otlp_head import parse_head
 from bot.web.otlp_protocol import protocol_for
@@ -204,10 +204,11 @@ def test_who_expects_to_be_told_to_continue_is_told(door: Door) -> None:
 
 
 def test_what_is_large_or_unfolds_to_much_goes_the_long_way(door: Door) -> None:
-    unfolds = gzip.compress(b"\0" * (AT_ONCE_BYTES + 1), mtime=0)
+    most = door.world.spans.at_once_bytes
+    unfolds = gzip.compress(b"\0" * (most + 1), mtime=0)
     large = b"x" * (otlp_protocol.SMALL_BODY_BYTES + 1)
     assert [status for status, _ in ask(door, export(unfolds, "Content-Encoding: gzip") + export(large) + export(b"plain"), 3)] == [200] * 3
-    assert [len(body) for body in door.bodies()] == [AT_ONCE_BYTES + 1, len(large), 5]
+    assert [len(body) for body in door.bodies()] == [most + 1, len(large), 5]
     assert door.app.asked >= 2
     assert [status for status, _ in ask(door, export(b"x" * (MAX_BODY_BYTES + 1))[:5000])] == [413]
 

@@ -50,6 +50,10 @@ class SpanLog:
     rejected: int = 0
     reason: str = ""
     full: bool = False
+    at_once_bytes: int = 256 * 1024
+
+    async def accept_in_turns(self, body: bytes, content_type: str) -> tuple[int, int, str]:
+        return self.accept(body, content_type)
 
     def accept(self, body: bytes, content_type: str) -> tuple[int, int, str]:
         if body == b"GARBAGE":

@@ -11,6 +11,7 @@
 enum { OK = 0, ODD = 1, UNKNOWN_RESOURCES = 2 };
 enum { NO_SERVICE, BAD_ID, BAD_PARENT, NEGATIVE, START_OFF, END_OFF, TOO_MANY, TOO_LARGE, REASONS };
 enum { WHOLE_TRACE = 1, FORCED = 2 };
+enum { MOST_BEYOND = 1000000 }; /* spans too many, after which a request is no longer worth counting: Python refuses it */
 
 typedef struct { uint32_t ordinal, offset, length; uint16_t note, flags; } pick;
 typedef struct { uint32_t ordinal; uint16_t key, note; double start_s, end_s; } row;
@@ -189,6 +190,7 @@ static int each_span(kernel *k, job *j, view v, const uint8_t *body, uint32_t se
             } else {
                 if (!block(&scope, &raw)) return 0;
                 take(k, j, raw, body, service, n);
+                if (j->dropped[TOO_MANY] > MOST_BEYOND) return 0;
             }
         }
     }

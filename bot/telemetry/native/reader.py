@@ -22,6 +22,7 @@ from bot.telemetry.native.layout import OK, UNKNOWN_RESOURCES, WHOLE_TRACE, WILD
 from bot.telemetry.otlp import attributes_of, counted_span, parts_of, raw_span, scalars
 from bot.telemetry.sketch import BOUNDS_MS, BUCKETS
 from bot.telemetry.span import Kind, Span
+from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
 from bot.telemetry.trimmed import COUNTED_SPAN
 from bot.telemetry.wire import TOO_MANY_PARTS
 
@@ -67,6 +68,10 @@ class NativeReader:
         return job
 
     def read(self, body: bytes, now_s: float) -> Batch | None:
+        """`steps` without a pause."""
+        return run_through(self.steps(body, now_s))
+
+    def steps(self, body: bytes, now_s: float) -> Steps[Batch | None]:
         job, detail = self._job, self._catalogue.detail
         if self._crowded:
             self._forget()
@@ -86,8 +91,8 @@ class NativeReader:
         try:
             self._serve(batch)
             self._rows_of(batch)
-            batch.detail += [self._picked(body, pick) for pick in self._picks[: job.pick_count]]
-            self._missed(batch, body, now_s)
+            yield from self._pick(batch, body)
+            yield from self._missed(batch, body, now_s)
         except DecodeError:
             return None
         return batch
@@ -104,6 +109,15 @@ class NativeReader:
             operation, error = self._operations[row.key]
             batch.requests.append(Finished(operation, row.start_s, row.end_s, error, self._slots[self._notes[row.note].slot][1]))
 
+    def _pick(self, batch: Batch, body: bytes) -> Steps[None]:
+        """Into the batch what the kernel found worth keeping, as far as there is room."""
+        kept = min(self._job.pick_count, limits.DETAIL_PER_REQUEST)
+        batch.shed += self._job.pick_count - kept
+        for n, pick in enumerate(self._picks[:kept], 1):
+            batch.detail.append(self._picked(body, pick))
+            if not n % ITEMS_PER_STEP:
+                yield
+
     def _picked(self, body: bytes, pick: Pick) -> tuple[Span, bool]:
         service, commit, resource = self._slots[self._notes[pick.note].slot]
         whole = self._unfold(body[pick.offset : pick.offset + pick.length], resource)
@@ -119,12 +133,14 @@ class NativeReader:
         if self._parts > limits.SPAN_PARTS:
             raise Refused(TOO_MANY_PARTS)
 
-    def _missed(self, batch: Batch, body: bytes, now_s: float) -> None:
+    def _missed(self, batch: Batch, body: bytes, now_s: float) -> Steps[None]:
         """Spans that the kernel left: read here, their key taught. What cannot be used leaves no record."""
         self.missed = self._job.miss_count
         refused: list[int] = []
         senders: dict[int, Sender] = {}
-        for pick in self._misses[: self._job.miss_count]:
+        for n, pick in enumerate(self._misses[: self._job.miss_count], 1):
+            if not n % ITEMS_PER_STEP:
+                yield
             service, commit, resource = self._slots[self._notes[pick.note].slot]
             sent = body[pick.offset : pick.offset + pick.length]
             message = COUNTED_SPAN.FromString(sent)

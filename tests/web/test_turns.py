@@ -1,0 +1,128 @@
+"""Requests made to take long: each is taken whole, and everything else has its turn meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+
+from bot.telemetry import limits
+from bot.telemetry.detail import GOLDEN
+from bot.web.ingest import PROTOBUF, Admitted, Delivery, Front
+from tests.web.otlp_world import FrontDoor
+
+SPANS = 3_000
+ITEMS = 800  # log records, data points
+MOST_MS = 200.0
+
+
+def service() -> KeyValue:
+    return KeyValue(key="service.name", value=AnyValue(string_value="hostile"))
+
+
+def traces(name: Callable[[int], str]) -> bytes:
+    """Failed spans with an exception each, their ids chosen so that all traces are kept."""
+    made, now_ns = ExportTraceServiceRequest(), time.time_ns()
+    group = made.resource_spans.add()
+    group.resource.attributes.append(service())
+    spans = group.scope_spans.add().spans
+    kept = pow(GOLDEN, -1, 2**64)
+    for n in range(1, SPANS + 1):
+        trace_id = b"trace id" + (n * kept % 2**64).to_bytes(8, "big")
+        span = spans.add(trace_id=trace_id, span_id=n.to_bytes(8, "big"), name=name(n), kind=2)
+        span.start_time_unix_nano, span.end_time_unix_nano = now_ns - 10**9, now_ns
+        span.status.code = 2  # type: ignore[assignment]
+        event = span.events.add(name="exception")
+        event.attributes.append(KeyValue(key="exception.stacktrace", value=AnyValue(string_value='File "a.py"\n' * 20)))
+    return made.SerializeToString()
+
+
+def logs() -> bytes:
+    made, now_ns = ExportLogsServiceRequest(), time.time_ns()
+    group = made.resource_logs.add()
+    group.resource.attributes.append(service())
+    records = group.scope_logs.add().log_records
+    for n in range(ITEMS):
+        records.add(time_unix_nano=now_ns, severity_number=17).body.string_value = f"word{n} failed at 12:30 with id {n} " * 20
+    return made.SerializeToString()
+
+
+def metrics() -> bytes:
+    made, now_ns = ExportMetricsServiceRequest(), time.time_ns()
+    group = made.resource_metrics.add()
+    group.resource.attributes.append(service())
+    metric = group.scope_metrics.add().metrics.add(name="http.server.request.duration", unit="s")
+    metric.histogram.aggregation_temporality = 2  # type: ignore[assignment]
+    for n in range(ITEMS):
+        point = metric.histogram.data_points.add(time_unix_nano=now_ns, start_time_unix_nano=now_ns - 10**9, count=160)
+        point.bucket_counts.extend([1] * 160)
+        point.explicit_bounds.extend(map(float, range(159)))
+        point.attributes.append(KeyValue(key="k", value=AnyValue(string_value=str(n))))
+    return made.SerializeToString()
+
+
+BODIES: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "many names": ("/v1/traces", lambda: traces(lambda n: f"name {n}")),
+    "names that only Python reads": ("/v1/traces", lambda: traces(lambda n: f"Größe {n}")),
+    "logs": ("/v1/logs", logs),
+    "metrics": ("/v1/metrics", metrics),
+}
+
+
+async def longest_hold_ms(work: asyncio.Task[Any]) -> float:
+    """The longest that this task had to wait for its turn until the work was done, in CPU time of this thread."""
+    longest, last = 0.0, time.thread_time()
+    while not work.done():
+        await asyncio.sleep(0)
+        now = time.thread_time()
+        longest, last = max(longest, now - last), now
+    return longest * 1000.0
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_no_request_holds_the_event_loop_for_long(kind: str) -> None:
+    path, make = BODIES[kind]
+    door = FrontDoor()
+    front, body = Front(door.parts()), make()
+
+    async def story() -> float:
+        assert front.at_once(Admitted(path, PROTOBUF, False), body) is None, "it is not read at once"
+        delivery = Delivery(Admitted(path, PROTOBUF, False))
+        assert front.feed(delivery, body) is None
+        work = asyncio.create_task(front.finish(delivery))
+        held_ms = await longest_hold_ms(work)
+        assert work.result().status == 200
+        return held_ms
+
+    assert asyncio.run(story()) < MOST_MS
+
+
+def test_while_one_is_taken_the_next_of_its_signal_waits_and_both_are_counted() -> None:
+    door = FrontDoor()
+    front = Front(door.parts())
+    large, small = traces(lambda n: f"name {n % 10}"), ExportTraceServiceRequest.FromString(traces(lambda n: "one"))
+    del small.resource_spans[0].scope_spans[0].spans[1:]
+    small.resource_spans[0].scope_spans[0].spans[0].span_id = b"another."
+    admitted = Admitted("/v1/traces", PROTOBUF, False)
+
+    async def story() -> None:
+        delivery, second = Delivery(admitted), Delivery(admitted)
+        front.feed(delivery, large)
+        front.feed(second, small.SerializeToString())
+        first = asyncio.create_task(front.finish(delivery))
+        await asyncio.sleep(0)
+        assert front.at_once(admitted, b"") is None, "nothing is read in the middle of another"
+        waiting = asyncio.create_task(front.finish(second))
+        assert [answer.status for answer in await asyncio.gather(first, waiting)] == [200, 200]
+        assert front.at_once(admitted, b"") is not None
+
+    asyncio.run(story())
+    assert door.plane.counters.get("spans") == SPANS + 1
+    assert door.plane.counters.get("detail") <= limits.DETAIL_PER_REQUEST + 1
