@@ -130,7 +130,7 @@ def _scaled(found: Sequence[Answer], kind: str, model: ConfidenceModel) -> Confi
         wrong = [(z, sigmoid(scale * z + shift) - right) for z, right in rows]
         scale -= SCALE_RATE * sum(z * w for z, w in wrong) / len(rows)
         shift -= SHIFT_RATE * sum(w for _, w in wrong) / len(rows)
-    weights = ((name, weight if weight < 0 else round(scale * weight, 1)) for name, weight in model.weights)
+    weights = ((name, round(scale * weight, 1)) for name, weight in model.weights)
     return ConfidenceModel(round(scale * model.bias + shift, 1), tuple(weights))
 
 
@@ -158,9 +158,8 @@ def sigmoid(x: float) -> float:
 
 
 def as_text(title: str, figures: dict[str, Any]) -> str:
-    lines = [
-        f"{title}: {figures['named']} of {figures['cases']} incidents named somebody, {figures['right']:.0%} of them rightly; ECE {figures['ece']:.3f}"
-    ]
+    named, cases, right, ece = (figures[key] for key in ("named", "cases", "right", "ece"))
+    lines = [f"{title}: somebody named in {named} of {cases} incidents, rightly in {right:.0%} of them; ECE {ece:.3f}"]
     lines.append(
         f"  above {ENOUGH:.2f}: {figures['sure']} ({figures['sure_share']:.0%}), {figures['sure_precision']:.1%} right"
         f" (at least {figures['sure_low']:.1%} with 95 % certainty)"
