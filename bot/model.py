@@ -86,6 +86,11 @@ class Measurement:
     def error_ratio(self) -> float:
         return self.errors / self.requests if self.requests else 0.0
 
+    @property
+    def rate(self) -> float:
+        """Requests a second."""
+        return self.requests / (self.end_s - self.start_s) if self.end_s > self.start_s else 0.0
+
 
 @dataclass(frozen=True)
 class Signal:

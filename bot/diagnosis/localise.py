@@ -18,6 +18,7 @@ from bot.signature import signature
 CALLER_SHARE = 0.3  # of a slow call, a change at the caller (how it asks) rather than at the callee
 ECHO_OF_UNSEEN = 0.1  # exceptions in a caller whose failing callee shows no cause of its own: hardly excused
 CHANGED_CALLEE = 0.5  # a dependency that was itself just changed for the worse keeps this much less of the blame
+MUCH_MORE_TRAFFIC = 4.0  # times as many requests as before explain any slowness
 RIVAL_FROM, RIVAL_EQUAL = 0.5, 0.9  # runner-up's share of the first one's score: from here it is a rival, here as good as equal
 
 
@@ -41,7 +42,7 @@ def localise(case: Case) -> Localisation:
     blamed, echoes = _blame(case, dependencies), _echoes(case)
     changes = change_candidates(case, blamed, echoes)
     switches = setting_candidates(case, blamed, echoes)
-    dependencies = tuple(_less_the_changed(candidate, changes, case) for candidate in dependencies)
+    dependencies = tuple(_less_the_changed(candidate, (*changes, *switches), case) for candidate in dependencies)
     ranked = sorted((*dependencies, *changes, *switches), key=lambda c: (-c.suspect.score, c.suspect.kind, c.suspect.name, c.suspect.at))
     found = tuple(_with_rivalry(c, ranked, case) for c in ranked if not _was_tried(c, case))
     return Localisation(found, True, looked_at)
@@ -99,15 +100,44 @@ def _less_the_changed(candidate: Candidate, changes: Iterable[Candidate], case: 
 
 
 def _with_rivalry(candidate: Candidate, ranked: Iterable[Candidate], case: Case) -> Candidate:
-    """Adds how far ahead of (or behind) the best other candidate this one is."""
+    """Adds how far ahead of (or behind) the best other explanation this one is."""
     others = [other for other in ranked if other.suspect != candidate.suspect]
-    rival = max(others, key=lambda c: c.suspect.score, default=None)
-    if rival is None:
+    best = max(others, key=lambda c: c.suspect.score, default=None)
+    rivals = [*_siblings(candidate, case), *_growth(candidate, case)]
+    if best is not None:
+        text = f"the best other explanation ({plain(best.suspect.name)[:12]}) scores {{}} of it"
+        rivals.append((best.suspect.score / candidate.suspect.score, text))
+    if not rivals:
         value, why = 1.0, "nothing else in the evidence explains it"
     else:
-        ratio = rival.suspect.score / candidate.suspect.score
+        ratio, text = max(rivals)
         value = 1.0 - clip((ratio - RIVAL_FROM) / (RIVAL_EQUAL - RIVAL_FROM))
-        why = f"the best other explanation ({plain(rival.suspect.name)[:12]}) scores {percent(ratio)} of it"
+        why = text.format(percent(ratio))
     if case.changes_left_out and candidate.suspect.kind == "change":
         value, why = 0.0, f"{case.changes_left_out} further commits arrived with it that were not looked at"
     return replace(candidate, measures=(*candidate.measures, Measure("unrivalled", value, why)))
+
+
+Rival = tuple[float, str]  # how near it comes, 1 as good as equal, and a sentence with room for that
+
+
+def _siblings(candidate: Candidate, case: Case) -> Iterable[Rival]:
+    """Other calls of the same caller that got worse as well: what they have in common explains it, not one of them."""
+    caller, peer = candidate.suspect.at, candidate.suspect.name
+    if candidate.suspect.kind != "dependency":
+        return
+    shifts = [shift(edge, case) for edge in case.evidence.edges if edge.caller == caller]
+    own = max((one.worse for one in shifts if one.edge.peer == peer), default=0.0)
+    other = max((one.worse for one in shifts if one.edge.peer != peer), default=0.0)
+    if own and other:
+        yield other / own, f"{plain(caller)}'s other calls got worse as well, by {{}} as much"
+
+
+def _growth(candidate: Candidate, case: Case) -> Iterable[Rival]:
+    """Slowness under more traffic than before needs no other cause. Failures are left out: they may be what people retry."""
+    signal = case.incident.signal
+    if signal.kind is not SignalKind.LATENCY or not signal.before.rate or candidate.suspect.kind == "setting":
+        return
+    grown = log_scale(signal.now.rate / signal.before.rate, MUCH_MORE_TRAFFIC)
+    if grown:
+        yield grown, "there are more requests than before, which explains {} of it"

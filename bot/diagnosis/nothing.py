@@ -5,7 +5,6 @@ from __future__ import annotations
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
 from bot.diagnosis.localise import Localisation
 from bot.diagnosis.plain import plain
-from bot.model import Measurement
 
 MORE_TRAFFIC = 1.5  # times as many requests as before: worth saying
 
@@ -43,15 +42,10 @@ def _changed(case: Case) -> str:
 
 
 def _traffic(case: Case) -> str:
-    before, now = _rate(case.incident.signal.before), _rate(case.incident.signal.now)
+    before, now = case.incident.signal.before.rate, case.incident.signal.now.rate
     if not before or now < MORE_TRAFFIC * before:
         return ""
     return f" It gets {now / before:.1f} times as many requests as before, which may be all there is to it."
-
-
-def _rate(measured: Measurement) -> float:
-    """Requests a second."""
-    return measured.requests / (measured.end_s - measured.start_s) if measured.end_s > measured.start_s else 0.0
 
 
 def _counted(count: int, what: str) -> str:

@@ -14,11 +14,11 @@ from bot.evidence import ErrorGroup
 from bot.signature import split_frame
 
 OUTER_FRAME = 0.7  # each frame further out weighs this much of the one inside it
-SAME_FILE = 0.4  # same file, lines far away
+SAME_FILE = 0.2  # same file, lines far away
 UNKNOWN_LINES = 0.5  # no patch: somewhere between near and far
 NOT_THE_WRITER = 0.6  # lines near the frame's, which another of the changes wrote
 NEAR_LINES = 3
-FADE_LINES = 10.0
+FADE_LINES = 5.0
 MANIFEST, MANIFEST_NAMES_CALLEE = 0.2, 0.7  # instead of lines in a stack, which a manifest never has
 
 
