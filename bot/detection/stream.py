@@ -21,9 +21,18 @@ DETECTORS = 4  # of an objective: two streams with two sequential detectors each
 class Stream:
     """Call `add` for each request that arrives and `look` to have them judged."""
 
-    def __init__(self, allowed: float, burn_allowed: float | None, period_s: float, min_bad: int, false_alarms_per_year: float) -> None:
+    def __init__(
+        self,
+        allowed: float,
+        burn_allowed: float | None,
+        period_s: float,
+        min_bad: int,
+        false_alarms_per_year: float,
+        *,
+        visit_bad: float = VISIT_BAD,
+    ) -> None:
         share = false_alarms_per_year / DETECTORS
-        self.allowed = allowed
+        self.allowed, self._visit_bad = allowed, visit_bad
         self.usual = Usual(period_s)
         self._visits = tuple(Usual(period_s) for period_s in VISITS_S)
         self._unusual = Sequential(allowed, share)
@@ -67,7 +76,7 @@ class Stream:
         self._looked_s = now_s
         learnt = (self.usual, *self._visits)
         dispersion = max(self.usual.dispersion, self._visits[0].dispersion)  # of seconds, and of minutes: what is uneven by the hour, too
-        visits = max(dispersion, *(usual.dispersion_or(VISIT_BAD) for usual in self._visits))
+        visits = max(dispersion, *(usual.dispersion_or(self._visit_bad) for usual in self._visits))
         self._unusual.update(requests, bad, elapsed_s, self.usual.ratio(self.allowed), dispersion)
         self._over.update(requests, bad, elapsed_s, self.allowed, visits)
         if self._burn is not None:

@@ -25,6 +25,7 @@ LIMIT_QUANTILE = 0.95  # … and so large a share has to stay below it
 LEAST_ERROR_RATIO = 0.02  # nobody is woken for fewer errors without having asked for it
 ERROR_TIMES = 3.0
 MIN_BAD = 10
+VISIT_BAD = 3.0  # less cautious than for a written objective: here a second detector has to agree, and bad requests are rare in health
 DAYS = 7  # a worst block is remembered so long
 HOURS = 24
 SHRINK_BLOCKS = 60.0  # an hour of the day with so many blocks counts as much as all hours together
@@ -202,8 +203,8 @@ class Baseline:
         self._limit_ms = LIMIT_TIMES * p99_ms
         self._limits_s = now_s
         allowed = max(LEAST_ERROR_RATIO, ERROR_TIMES * (self._normal_errors + 3) / self._normal.count)
-        self._slow = Stream(1.0 - LIMIT_QUANTILE, None, BLOCK_S, MIN_BAD, self._false_alarms)
-        self._errors = Stream(min(allowed, 0.5), None, BLOCK_S, MIN_BAD, self._false_alarms)
+        self._slow = Stream(1.0 - LIMIT_QUANTILE, None, BLOCK_S, MIN_BAD, self._false_alarms, visit_bad=VISIT_BAD)
+        self._errors = Stream(min(allowed, 0.5), None, BLOCK_S, MIN_BAD, self._false_alarms, visit_bad=VISIT_BAD)
         self._onsets = {SignalKind.LATENCY: Onset(self._slow.allowed), SignalKind.ERRORS: Onset(self._errors.allowed)}
 
     def _judge(self, now_s: float) -> Finding | None:

@@ -40,7 +40,12 @@ OWN_METRICS: Final = (
     OwnMetric("sre_space_span_series", "gauge", "series of spans known"),
     OwnMetric("sre_space_detail_spans_total", "counter", "spans kept one by one", counter="detail"),
     OwnMetric("sre_space_detail_share", "gauge", "share of the traces that is kept one by one; below 1 detail is shed"),
-    OwnMetric("sre_space_detail_shed_total", "counter", "failed or slow spans that found no room among those kept", counter="detail_shed"),
+    OwnMetric(
+        "sre_space_detail_shed_total",
+        "counter",
+        "failed or slow spans, and spans of chosen traces in a very large request, that found no room among those kept",
+        counter="detail_shed",
+    ),
     OwnMetric(
         "sre_space_spans_overflowed_total",
         "counter",

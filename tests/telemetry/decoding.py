@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.telemetry.batch import Catalogue
+from bot.telemetry.batch import Batch, Catalogue
 from bot.telemetry.detail import Detail
 from bot.telemetry.keys import KeyTable
 from bot.telemetry.reader import TraceReader
@@ -25,9 +25,14 @@ class Decoded:
     reason: str
 
 
+def read_traces(body: bytes, content_type: str, now_s: float) -> Batch:
+    """Raises Refused when the body as a whole cannot be read."""
+    return TraceReader(Catalogue(KeyTable(), frozenset(), Everything())).read(body, content_type, now_s)
+
+
 def decode_traces(body: bytes, content_type: str, now_s: float) -> Decoded:
     """Raises Refused when the body as a whole cannot be read."""
-    batch = TraceReader(Catalogue(KeyTable(), frozenset(), Everything())).read(body, content_type, now_s)
+    batch = read_traces(body, content_type, now_s)
     spans = tuple(span for span, _ in batch.detail)
     assert len(spans) == batch.accepted
     return Decoded(spans, tuple(sorted(batch.dropped.items())), batch.reason)

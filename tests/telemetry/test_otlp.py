@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind, Status, StatusCode
 from bot.errors import Refused
 from bot.telemetry import limits
 from bot.telemetry.span import Span
-from tests.telemetry.decoding import decode_traces
+from tests.telemetry.decoding import decode_traces, read_traces
 
 NOW_S = 1_700_000_000.0
 NOW_NS = int(NOW_S) * 10**9
@@ -228,9 +228,9 @@ def test_a_request_with_too_many_spans_keeps_the_first_ones() -> None:
     scope = request.resource_spans[0].scope_spans[0]
     one = scope.spans[0]
     scope.spans.extend([one] * limits.SPANS_PER_REQUEST)
-    decoded = decode_traces(request.SerializeToString(), PROTOBUF, NOW_S)
-    assert len(decoded.spans) == limits.SPANS_PER_REQUEST
-    assert decoded.dropped == ((f"more than {limits.SPANS_PER_REQUEST} spans in one request", 2),)
+    batch = read_traces(request.SerializeToString(), PROTOBUF, NOW_S)
+    assert (batch.accepted, len(batch.detail)) == (limits.SPANS_PER_REQUEST, limits.DETAIL_PER_REQUEST)
+    assert dict(batch.dropped) == {f"more than {limits.SPANS_PER_REQUEST} spans in one request": 2}
 
 
 def test_long_text_is_cut_and_a_long_stack_keeps_both_ends() -> None:
