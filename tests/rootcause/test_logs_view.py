@@ -86,6 +86,12 @@ def test_a_known_failure_that_spreads_is_news_and_names_whom_its_text_names() ->
     assert culprit(seen(everywhere, window(flaky))) == "stock"
 
 
+def test_what_requests_do_after_a_failure_is_no_pattern() -> None:
+    """In the baseline every order failed; that orders go through now is no change of what the shop does."""
+    refused = broken("front", "INFO Front#10 order received", REFUSED)
+    assert seen([CHECKOUT] * 30, window([refused] * 30)).findings == ()
+
+
 def test_one_odd_request_is_no_incident() -> None:
     assert seen([CHECKOUT] * 29 + [broken("cart", "INFO Cart#11 reading cart 12")]).findings == ()
 

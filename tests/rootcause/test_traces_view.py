@@ -54,8 +54,16 @@ def test_a_few_slow_requests_among_many_are_no_incident() -> None:
     assert culprit(seen([CHECKOUT] * 27 + [slow] * 3)) == ("", "")
 
 
+def test_two_samples_that_hardly_differ_are_no_incident() -> None:
+    def wobbly(times_ms: tuple[int, ...]) -> list[Visit]:
+        return [CHECKOUT.at("cart", lambda v, ms=ms: replace(v, own_ms=ms)) for ms in times_ms]  # type: ignore[misc]
+
+    usual = window(wobbly((5, 150, 8, 100, 20, 120, 60, 9, 90, 11) * 3))
+    assert culprit(seen(wobbly((100, 150, 60, 8, 120, 110, 90, 10)), usual)) == ("", "")
+
+
 def test_milliseconds_that_nobody_feels_are_no_incident() -> None:
-    assert culprit(seen([CHECKOUT.at("cart", lambda v: replace(v, own_ms=9))] * 40)) == ("", "")
+    assert culprit(seen([CHECKOUT.at("cart", lambda v: replace(v, own_ms=15))] * 40)) == ("", "")
 
 
 def test_a_call_that_was_hardly_seen_before_is_measured_by_the_others() -> None:
@@ -97,8 +105,10 @@ def test_calls_without_an_answer_accuse_whom_they_were_meant_for() -> None:
     def gone(visit: Visit) -> Visit:
         return replace(visit, answers=False, failed=True)
 
-    view = seen([CHECKOUT.at("stock", gone)] * 20)
-    assert culprit(view)[0] == "stock"
+    silent = window([CHECKOUT.at("stock", gone)] * 20, begin_s=600)
+    assert culprit(traces_view(silent, BASELINE))[0] == "stock"
+    nameless = Window(tuple(replace(span, peer="", failed=False) for span in silent.spans))
+    assert culprit(traces_view(nameless, BASELINE)) == ("stock", "stalled")
 
 
 def test_one_instance_of_several_is_named() -> None:
