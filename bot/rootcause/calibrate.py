@@ -20,6 +20,7 @@ PACKAGED = Path(__file__).with_name("weights.json")
 MAX_SCORE = 8.0  # times the oddest healthy stretch: beyond, nothing gets surer
 HIGHEST = 0.98  # a hundred cases cannot show more
 RIDGE = 0.5  # pulls weights towards 0: strong enough that one family more or less changes little
+BORDER_WEIGHT = 4.0  # cases that are supposed to lie at the border between the verdicts, where one answer is as good as the other
 ITERATIONS = 50
 CONVERGED = 1e-8
 
@@ -63,6 +64,9 @@ class Example:
     weight: float = 1.0
 
 
+BORDER = Features(score=1.0, margin=0.0, compared=0.0)
+
+
 def confidence(verdict: Verdict, features: Features, weights: Weights) -> float:
     """The calibrated chance that `verdict` ("culprit" or "no-culprit") is right."""
     model = weights.culprit if verdict == "culprit" else weights.quiet
@@ -90,6 +94,7 @@ def _fit_verdict(verdict: Verdict, examples: Sequence[Example]) -> Model:
     wrong = len({one.family for one in own if one.right < 0.5})
     high, low = (right + 1) / (right + 2), 1 / (wrong + 2)
     rows = [((1.0, *values(verdict, one.features)), low + (high - low) * one.right, one.weight) for one in own]
+    rows += [((1.0, *values(verdict, BORDER)), 0.5, BORDER_WEIGHT)]
     kept = list(range(len(rows[0][0])))
     while True:
         beta = _newton([(tuple(x[i] for i in kept), y, w) for x, y, w in rows])
