@@ -55,11 +55,11 @@ def test_a_few_slow_requests_among_many_are_no_incident() -> None:
 
 
 def test_two_samples_that_hardly_differ_are_no_incident() -> None:
-    def wobbly(times_ms: tuple[int, ...]) -> list[Visit]:
-        return [CHECKOUT.at("cart", lambda v, ms=ms: replace(v, own_ms=ms)) for ms in times_ms]  # type: ignore[misc]
-
-    usual = window(wobbly((5, 150, 8, 100, 20, 120, 60, 9, 90, 11) * 3))
-    assert culprit(seen(wobbly((100, 150, 60, 8, 120, 110, 90, 10)), usual)) == ("", "")
+    """Some carts are priced slowly, today a few more of them: the median jumps, yet most of what is seen now was seen before."""
+    quick, slow = CHECKOUT, CHECKOUT.at("cart", lambda v: replace(v, own_ms=300))
+    usual = window([quick, slow] * 30)
+    view = seen([quick, slow, slow, slow, quick, slow, slow, slow, quick, slow] * 6, usual)
+    assert culprit(view) == ("", "")
 
 
 def test_milliseconds_that_nobody_feels_are_no_incident() -> None:
