@@ -22,7 +22,7 @@ from benchmarks.diagnosis_folds import Seen, examples, out_of_fold
 from benchmarks.diagnosis_score import Row, confidence_figures, ranking_figures, wilson
 from bot.errors import Refused
 from bot.rootcause.calibrate import PACKAGED, fit, load_weights, save_weights
-from bot.rootcause.locate import views_of
+from bot.rootcause.locate import strangers, views_of
 from bot.rootcause.model import Source
 from bot.rootcause.views import SOURCES
 
@@ -101,7 +101,7 @@ def _look(case: Case, stress: Stress, sources: tuple[Source, ...]) -> Seen:
     incident, baseline = windows(case, stress)
     began = time.perf_counter()
     views = views_of(incident, baseline, case.symptom, sources)
-    return Seen(case, stress, views, time.perf_counter() - began)
+    return Seen(case, stress, views, time.perf_counter() - began, strangers(incident, baseline))
 
 
 def by_suite(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -15,12 +15,13 @@ from bot.rootcause.model import Answer, View
 
 @dataclass(frozen=True)
 class Seen:
-    """What the analyses found in a case; `seconds` they took."""
+    """What the analyses found in a case; `seconds` they took; `strangers`: services that its baseline does not hold."""
 
     case: Case
     stress: Stress
     views: tuple[View, ...]
     seconds: float
+    strangers: tuple[str, ...] = ()
 
 
 def examples(seen: Iterable[Seen], weight: float = 1.0) -> list[Example]:
@@ -33,7 +34,7 @@ def examples(seen: Iterable[Seen], weight: float = 1.0) -> list[Example]:
         verdict = judge(suspects)
         first = within({suspect.service: suspect.score for suspect in suspects}, one.case.service)[0]
         right = (first if verdict == "culprit" else 0.0) if one.case.service else float(verdict == "no-culprit")
-        found.append(Example(verdict, features(one.views, suspects), right, one.case.family, weight))
+        found.append(Example(verdict, features(one.views, suspects, one.strangers), right, one.case.family, weight))
     return found
 
 
@@ -46,7 +47,7 @@ def out_of_fold(seen: Sequence[Seen], known: Sequence[Example], fallback: Weight
         if left_out not in kept:
             rest = [example for example in known if (example.family if folds == "family" else example.family.split("/")[0]) != left_out]
             kept[left_out] = _fitted(rest, fallback)
-        rows.append(row(one, fuse(one.views, kept[left_out])))
+        rows.append(row(one, fuse(one.views, kept[left_out], one.strangers)))
     return rows
 
 

@@ -24,18 +24,22 @@ ALONE_CULPRIT, ALONE_QUIET = (
 )  # of traces without a baseline: no labelled real ones exist to calibrate on, so below what is acted upon
 
 
-def fuse(views: Sequence[View], weights: Weights) -> Answer:
-    """Suspects by the sum of what each source holds against them. Services without a name are no suspects."""
+def fuse(views: Sequence[View], weights: Weights, strangers: Sequence[str] = ()) -> Answer:
+    """Suspects by the sum of what each source holds against them. Services without a name are no suspects. `strangers`: services of the
+    incident that the baseline does not hold; while there are any, "no culprit" is less sure."""
     suspects = rank(views)
     comparable = [view for view in views if view.comparable]
     if not comparable:
-        return Answer("inconclusive", 0.0, suspects, tuple(views), reasons("inconclusive", suspects, views))
+        return Answer("inconclusive", 0.0, suspects, tuple(views), reasons("inconclusive", suspects, views, strangers))
     verdict = judge(suspects)
-    alone = any(view.features.get("alone") for view in comparable)
-    sure = (ALONE_CULPRIT if verdict == "culprit" else ALONE_QUIET) if alone else confidence(verdict, features(views, suspects), weights)
+    sure = (
+        (ALONE_CULPRIT if verdict == "culprit" else ALONE_QUIET)
+        if alone
+        else confidence(verdict, features(views, suspects, strangers), weights)
+    )
     if sure < MIN_CONFIDENCE:
         verdict, sure = "inconclusive", 0.0
-    return Answer(verdict, sure, suspects, tuple(views), reasons(verdict, suspects, views))
+    return Answer(verdict, sure, suspects, tuple(views), reasons(verdict, suspects, views, strangers))
 
 
 def judge(suspects: Sequence[Suspect]) -> Verdict:
@@ -71,8 +75,12 @@ def weigh(finding: Finding, beside: bool) -> float:
     return finding.strength * kept
 
 
-def features(views: Sequence[View], suspects: Sequence[Suspect]) -> Features:
+def features(views: Sequence[View], suspects: Sequence[Suspect], strangers: Sequence[str] = ()) -> Features:
     """What confidence is computed from."""
     first, second = (*(suspect.score for suspect in suspects[:2]), 0.0, 0.0)[:2]
     compared = [view.features.get("compared", 0.0) for view in views if view.comparable]
-    return Features(score=first / CULPRIT_SCORE, margin=(first - second) / first if first else 0.0, compared=max(compared, default=0.0))
+    return Features(
+        score=first / CULPRIT_SCORE,
+        margin=(first - second) / first if first else 0.0,
+        compared=0.0 if strangers else max(compared, default=0.0),
+    )

@@ -15,7 +15,17 @@ def locate(
     incident: Window, baseline: Window, weights: Weights, symptom: Symptom = NO_SYMPTOM, sources: tuple[Source, ...] = SOURCES
 ) -> Answer:
     """Which service, with what confidence (by `weights`); `sources` restricts what is looked at."""
-    return fuse(views_of(incident, baseline, symptom, sources), weights)
+    return fuse(views_of(incident, baseline, symptom, sources), weights, strangers(incident, baseline))
+
+
+def strangers(incident: Window, baseline: Window) -> tuple[str, ...]:
+    """Services of the incident that the baseline does not hold, sorted; none when there is no baseline at all."""
+    known = _services(baseline)
+    return tuple(sorted(_services(incident) - known)) if known else ()
+
+
+def _services(window: Window) -> frozenset[str]:
+    return frozenset(one.service for part in (window.spans, window.logs, window.series) for one in part if one.service)
 
 
 def views_of(incident: Window, baseline: Window, symptom: Symptom = NO_SYMPTOM, sources: tuple[Source, ...] = SOURCES) -> tuple[View, ...]:

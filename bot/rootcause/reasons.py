@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from bot.rootcause.model import Suspect, Verdict, View
 
 CLOSE = 0.5  # of the first suspect's score: a second one above it is worth a word
+SHOWN = 5  # names of services in a sentence
 LITTLE = 0.5  # of what a source can compare at most
 
 
-def reasons(verdict: Verdict, suspects: Sequence[Suspect], views: Sequence[View]) -> tuple[str, ...]:
-    return (*_why(verdict, suspects, views), *_why_not_surer(verdict, suspects, views))
+def reasons(verdict: Verdict, suspects: Sequence[Suspect], views: Sequence[View], strangers: Sequence[str] = ()) -> tuple[str, ...]:
+    unknown = (f"{', '.join(strangers[:SHOWN])} is not in the baseline, so nothing can be said about it",) if strangers else ()
+    return (*_why(verdict, suspects, views), *_why_not_surer(verdict, suspects, views), *unknown)
 
 
 def _why(verdict: Verdict, suspects: Sequence[Suspect], views: Sequence[View]) -> Iterator[str]:

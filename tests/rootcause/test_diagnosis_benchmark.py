@@ -44,7 +44,7 @@ def test_hits_and_intervals_are_those_of_the_contract() -> None:
     assert within({"a": 2.0, "b": 1.0}, "a") == (1.0, 1.0, 1.0)
     assert within({"a": 2.0, "b": 2.0}, "b") == (0.5, 1.0, 1.0)
     assert within({"a": 2.0}, "c") == (0.0, 0.0, 0.0)
-    assert wilson(0.5, 10) == (pytest.approx(0.2366, abs=1e-3), pytest.approx(0.7634, abs=1e-3)) and wilson(0.0, 0) == (0.0, 1.0)
+    assert [round(end, 3) for end in wilson(0.5, 10)] == [0.237, 0.763] and wilson(0.0, 0) == (0.0, 1.0)
 
 
 def row(right: bool, confidence: float, verdict: str = "culprit", faulty: bool = True) -> Row:
@@ -55,7 +55,7 @@ def row(right: bool, confidence: float, verdict: str = "culprit", faulty: bool =
 def test_precision_counts_sure_answers_and_inconclusive_is_none() -> None:
     rows = [row(True, 0.95), row(False, 0.92), row(True, 0.6), row(True, 0.0, "inconclusive"), row(True, 0.9, "no-culprit", faulty=False)]
     figures = confidence_figures(rows)
-    assert (figures["answers"], figures["sure"], figures["precision"]) == (4, 3, pytest.approx(2 / 3))
+    assert (figures["answers"], figures["sure"], round(figures["precision"] or 0.0, 3)) == (4, 3, 0.667)
     assert ranking_figures(rows)["specificity"] == 1.0
 
 

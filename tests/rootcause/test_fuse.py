@@ -68,6 +68,12 @@ def test_what_is_more_likely_wrong_than_right_is_not_said() -> None:
     assert fuse([view("traces", finding("db", 1.1))], DOUBTING).verdict == "inconclusive"
 
 
+def test_a_service_that_the_baseline_does_not_hold_makes_no_culprit_less_sure_and_is_named() -> None:
+    known, new = fuse([view("traces")], SURE), fuse([view("traces")], SURE, ("ad",))
+    assert known.verdict == new.verdict == "no-culprit" and new.confidence < known.confidence
+    assert any("ad is not in the baseline" in reason for reason in new.reasons)
+
+
 def test_services_without_a_name_are_no_suspects() -> None:
     assert fuse([view("metrics", finding("", 9.0, "metrics"))], SURE).suspects == ()
 
