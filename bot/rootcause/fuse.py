@@ -32,11 +32,10 @@ def fuse(views: Sequence[View], weights: Weights, strangers: Sequence[str] = ())
     if not comparable:
         return Answer("inconclusive", 0.0, suspects, tuple(views), reasons("inconclusive", suspects, views, strangers))
     verdict = judge(suspects)
-    sure = (
-        (ALONE_CULPRIT if verdict == "culprit" else ALONE_QUIET)
-        if alone
-        else confidence(verdict, features(views, suspects, strangers), weights)
-    )
+    if any(view.features.get("alone") for view in comparable):
+        sure = ALONE_CULPRIT if verdict == "culprit" else ALONE_QUIET
+    else:
+        sure = confidence(verdict, features(views, suspects, strangers), weights)
     if sure < MIN_CONFIDENCE:
         verdict, sure = "inconclusive", 0.0
     return Answer(verdict, sure, suspects, tuple(views), reasons(verdict, suspects, views, strangers))
