@@ -20,9 +20,10 @@ from benchmarks import detection_data, detection_live
 from benchmarks.detection_labels import Stream, least_without_false, load_suite, names_services, score
 from benchmarks.detection_nab import GaugeStream, halves_score
 from bot.commands.detect import replay
-from bot.commands.otlp_files import Tally, read_files
+from bot.commands.otlp_files import read_files
 from bot.detection.alarm import Alarm
 from bot.errors import Refused
+from bot.recorded.files import Tally
 
 BUDGETS_PER_DAY = (1, 5)
 BARS = {"petshop_right_at_1": 0.70, "petshop_right_at_5": 0.80, "nezha_right_at_0": 0.32, "nab_standard": 50.0}

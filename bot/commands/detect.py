@@ -11,11 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from bot.commands.otlp_files import Tally, read_files
+from bot.commands.otlp_files import read_files
 from bot.detection.alarm import Alarm
 from bot.detection.detector import Detector
 from bot.detection.novelty import Novelty
 from bot.errors import Refused
+from bot.recorded.files import Tally
 
 NS_PER_S = 1_000_000_000
 TICK_S = 1.0  # what one export holds may differ by milliseconds and still belongs together

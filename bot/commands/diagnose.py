@@ -1,47 +1,59 @@
-"""`sre-space diagnose`: Brain thinks one attempt through and writes what it found into a file. Reads only."""
+"""`sre-space diagnose`: the cause of an incident, in one of two ways that are loaded only when they are asked for.
+
+Of an issue (a job in Actions): --issue, --attempt, --out. Of recorded telemetry (for people and scripts): --incident, --baseline and more.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bot.agents.brain import think
-from bot.chronicle import Chronicle
-from bot.codec import to_json
-from bot.commands.job import open_job, read_incident
-from bot.diagnosis.case import gather, tried_suspects
-from bot.journal import DiagnosisRecord
-from bot.model import Event, Phase
-from bot.wiring_think import build_memory, build_reasoner
+from bot.errors import Refused
+
+OF_ISSUE = ("issue", "attempt", "out")
+OF_FILES = ("incident", "baseline", "symptom", "json", "html")
+EXAMPLE = "for instance --incident FOLDER --baseline FOLDER"
 
 
 def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
+    options = _parser().parse_args(argv)
+    of_issue, of_files = _given(options, OF_ISSUE), _given(options, OF_FILES)
+    if of_issue and of_files:
+        raise Refused(f"{of_issue[0]} and {of_files[0]} cannot be mixed: give {_flags(OF_ISSUE)}, or {EXAMPLE}")
+    if of_issue:
+        if len(of_issue) < len(OF_ISSUE):
+            raise Refused(f"an attempt on an issue needs all of {_flags(OF_ISSUE)}")
+        from bot.commands.diagnose_attempt import diagnose_attempt
+
+        return diagnose_attempt(options.issue, options.attempt, options.out, env)
+    if options.incident is None:
+        raise Refused(f"say what to diagnose: {EXAMPLE}, or {_flags(OF_ISSUE)}")
+    from bot.commands.diagnose_files import Request, diagnose_files
+
+    return diagnose_files(Request(options.incident, options.baseline, options.symptom, options.json, options.html))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="sre-space diagnose", description=__doc__)
-    parser.add_argument("--issue", type=int, required=True, help="the incident's issue")
-    parser.add_argument("--attempt", type=int, required=True, help="an attempt that the issue records")
-    parser.add_argument("--out", type=Path, required=True, help="the file for the diagnosis (JSON)")
-    options = parser.parse_args(argv)
-    record = asyncio.run(_diagnose(options.issue, options.attempt, env))
-    options.out.write_text(json.dumps(to_json(record), indent=1), encoding="utf-8")
-    return 0
+    files = parser.add_argument_group("recorded telemetry", "folders (or files) of OTLP requests in JSON, one a line, plain or gzip")
+    files.add_argument("--incident", type=Path, metavar="DIR", help="the telemetry of the incident")
+    files.add_argument("--baseline", type=Path, metavar="DIR", help="of a healthy time; without it, traces are judged by their structure")
+    files.add_argument(
+        "--symptom", metavar="TEXT", help="what was noticed: service=NAME,signal=NAME,at=UNIX_NANOSECONDS,span=NAME, any of them"
+    )
+    files.add_argument("--json", action="store_true", help="one JSON object: verdict, confidence, suspects")
+    files.add_argument("--html", type=Path, metavar="FILE", help="a page with the service graph, the suspects, a timeline and exemplars")
+    issue = parser.add_argument_group("an attempt on an issue", "what the job in Actions calls")
+    issue.add_argument("--issue", type=int, metavar="N", help="the incident's issue")
+    issue.add_argument("--attempt", type=int, metavar="N", help="an attempt that the issue records")
+    issue.add_argument("--out", type=Path, metavar="FILE", help="the file for the diagnosis (JSON)")
+    return parser
 
 
-async def _diagnose(number: int, attempt: int, env: Mapping[str, str]) -> DiagnosisRecord:
-    async with open_job(env, number) as job:
-        side = job.side
-        recorded = await read_incident(side, number)
-        evidence = recorded.evidence(attempt)
-        job.sink.say(Event(side.clock.now(), "brain", Phase.ORIENT, str(number), f"reading the evidence of #{number}, attempt {attempt}"))
-        tried = tried_suspects(entry.record for entry in recorded.entries)
-        case = await gather(side.forge, job.policies, recorded.incident, evidence, tried)
-        memory = build_memory(job.settings)
-        past = await Chronicle(side.keyring, side.bot).past(side.forge)
-        if memory.count() != len(past):
-            memory.rebuild(past)
-        diagnosis = await think(
-            case, reasoner=build_reasoner(job.settings), memory=memory, policies=job.policies, say=job.sink, clock=side.clock
-        )
-        return DiagnosisRecord(attempt, diagnosis, case.base_sha, side.clock.now())
+def _given(options: argparse.Namespace, names: Sequence[str]) -> list[str]:
+    return [f"--{name}" for name in names if getattr(options, name) not in (None, False)]
+
+
+def _flags(names: Sequence[str]) -> str:
+    return ", ".join(f"--{name}" for name in names)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
-from bot.commands.otlp_histograms import Histograms, failed
-from bot.commands.otlp_messages import (
+from bot.detection.observation import BareSpan, Call, Instrument, Observation, Point, SeriesId
+from bot.recorded.histograms import Histograms, failed
+from bot.recorded.messages import (
     Gauge,
     Histogram,
     KeyValue,
@@ -19,7 +20,6 @@ from bot.commands.otlp_messages import (
     Sum,
     SummaryPoint,
 )
-from bot.detection.observation import BareSpan, Call, Instrument, Observation, Point, SeriesId
 
 NS_PER_S = 1e9
 UNKNOWN_SERVICE = "unknown_service"  # what the specification names a resource without service.name

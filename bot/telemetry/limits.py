@@ -84,7 +84,6 @@ VIEW_MESSAGE_CHARS = 300
 LOG_RECORDS_PER_REQUEST = 10_000
 RECORD_BYTES = 64 * 1024  # of one log record or data point as it is sent: nobody reads more, and it bounds what one can unfold to
 LOG_BODY_CHARS = 400
-LOG_TEMPLATE_CHARS = 200
 LOG_STACKTRACE_CHARS = 3_000  # of a log record's exception, beginning and end
 LOG_KEPT_S = 1_200
 LOG_SERVICES = 300

@@ -13,13 +13,13 @@ from typing import Final
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
+from bot.log_template import place_of, template_of
 from bot.telemetry import json_fields, limits
 from bot.telemetry.any_value import Plain, body_text, fields_of, from_json, from_protobuf, json_attributes, protobuf_attributes
 from bot.telemetry.attributes import EXCEPTION_KEYS, SPAN_ID_BYTES, TRACE_ID_BYTES, Attributes, Scalar, clean, number, text
 from bot.telemetry.decoded import Decoded, Tally, hours_off, is_json
 from bot.telemetry.log_line import LogLine, Severity
 from bot.telemetry.span import SpanException
-from bot.telemetry.templates import place_of, template_of
 from bot.telemetry.wire import Field, Wire
 
 CODE_FILE: Final = ("code.file.path", "code.filepath")

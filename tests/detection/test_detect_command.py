@@ -11,9 +11,10 @@ import pytest
 
 from bot.__main__ import EXIT_REFUSED, main
 from bot.commands.detect import run
-from bot.commands.otlp_files import Tally, read_files
+from bot.commands.otlp_files import read_files
 from bot.detection.observation import BareSpan, Point
 from bot.errors import Missing, Refused
+from bot.recorded.files import Tally
 from tests.detection.detect_world import BEGAN_S, INTERVAL_S, LEARNT, Health, otlp_line, points
 
 SERVICES = ("api", "db")

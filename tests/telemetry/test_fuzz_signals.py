@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.errors import Refused
+from bot.log_template import TEMPLATE_CHARS
 from bot.telemetry import limits
 from bot.telemetry.gauges import Gauges
 from bot.telemetry.logs import LogBook
@@ -50,7 +51,7 @@ def take(body: bytes, content_type: str) -> None:
         gauges.saturated(T)
     with suppress(Refused):
         lines = decode_logs(body, content_type, T)
-        assert all(len(line.body) <= limits.LOG_BODY_CHARS and len(line.template) <= limits.LOG_TEMPLATE_CHARS for line in lines.items)
+        assert all(len(line.body) <= limits.LOG_BODY_CHARS and len(line.template) <= TEMPLATE_CHARS for line in lines.items)
         book.observe(lines.items, T)
         book.bursts(T)
         book.templates(T - 10, T + 10, T - 100)

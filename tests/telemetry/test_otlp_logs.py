@@ -14,11 +14,11 @@ from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeL
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from bot.errors import Refused
+from bot.log_template import place_of, template_of
 from bot.telemetry import limits
 from bot.telemetry.decoded import Decoded
 from bot.telemetry.log_line import LogLine
 from bot.telemetry.otlp_logs import decode_logs
-from bot.telemetry.templates import place_of, template_of
 
 EXAMPLES = Path(__file__).parent / "otlp_examples"
 EXAMPLES_S = 1_544_712_660.3

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from bot.telemetry import limits
-
 MASK: Final = "*"
+TEMPLATE_CHARS: Final = 200  # of a template that are kept: bounds what a hostile log line can take
 _SOURCES: Final = (
     "py|java|kt|scala|groovy|clj|go|rs|js|mjs|cjs|ts|tsx|jsx|rb|php|cs|fs|vb|c|cc|cpp|cxx|h|hpp|swift|m|dart|ex|exs|erl|lua|pl"
 )
@@ -39,8 +38,8 @@ def place_of(text: str) -> str:
     return found[0] if found and not found[0].startswith("line ") else ""
 
 
-def template_of(text: str, place: str = "", exception_type: str = "") -> str:
+def template_of(text: str, place: str = "", exception_type: str = "", chars: int = TEMPLATE_CHARS) -> str:
     """`text` with numbers, ids and quoted strings masked, bounded; before it the place and the exception's type when it lacks them."""
     masked = _SPACE.sub(" ", _VARYING.sub(lambda match: match["place"] or MASK, text)).strip()
     known = [part for part in (place, exception_type) if part and part not in masked]
-    return " ".join([*known, masked])[: limits.LOG_TEMPLATE_CHARS]
+    return " ".join([*known, masked])[:chars]

@@ -1,4 +1,4 @@
-"""OTLP's JSON mapping as typed structures: only the fields that detection reads; everything else is skipped while decoding.
+"""OTLP's JSON mapping as typed structures: only the fields that somebody reads; everything else is skipped while decoding.
 
 64-bit integers come as text or numbers, doubles may be the texts "NaN" or "Infinity" (protobuf's JSON mapping).
 Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding
@@ -19,6 +19,16 @@ class AnyValue(msgspec.Struct, rename="camel"):
     double_value: float | None = None
     bool_value: bool | None = None
 
+    @property
+    def text(self) -> str:
+        """The value as text; empty for lists, maps and bytes."""
+        if self.string_value is not None:
+            return self.string_value
+        for scalar in (self.int_value, self.double_value, self.bool_value):
+            if scalar is not None:
+                return str(scalar)
+        return ""
+
 
 class KeyValue(msgspec.Struct):
     key: str
@@ -27,15 +37,7 @@ class KeyValue(msgspec.Struct):
     @property
     def text(self) -> str:
         """The value as text; empty for lists, maps and bytes."""
-        value = self.value
-        if value is None:
-            return ""
-        if value.string_value is not None:
-            return value.string_value
-        for scalar in (value.int_value, value.double_value, value.bool_value):
-            if scalar is not None:
-                return str(scalar)
-        return ""
+        return "" if self.value is None else self.value.text
 
 
 class NumberPoint(msgspec.Struct, rename="camel"):
@@ -108,6 +110,12 @@ class ScopeMetrics(msgspec.Struct):
 
 class Status(msgspec.Struct):
     code: int | str = 0
+    message: str = ""
+
+
+class Event(msgspec.Struct):
+    name: str = ""
+    attributes: list[KeyValue] = []
 
 
 class Span(msgspec.Struct, rename="camel"):
@@ -120,6 +128,7 @@ class Span(msgspec.Struct, rename="camel"):
     kind: int | str = 0
     status: Status | None = None
     attributes: list[KeyValue] = []
+    events: list[Event] = []
 
 
 class ScopeSpans(msgspec.Struct):
@@ -140,12 +149,50 @@ class ResourceSpans(msgspec.Struct, rename="camel"):
     scope_spans: list[ScopeSpans] = []
 
 
+class LogBody(AnyValue, rename="camel"):
+    """Structured bodies stay as the JSON that they are."""
+
+    kvlist_value: msgspec.Raw = msgspec.Raw()
+    array_value: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def text(self) -> str:
+        """The body as text; empty for bytes."""
+        structured = bytes(self.kvlist_value) or bytes(self.array_value)
+        return structured.decode("utf-8", "replace") if structured else AnyValue.text.__get__(self)
+
+
+class LogRecord(msgspec.Struct, rename="camel"):
+    time_unix_nano: Nanoseconds = 0
+    observed_time_unix_nano: Nanoseconds = 0
+    severity_number: int | str = 0
+    body: LogBody | None = None
+    attributes: list[KeyValue] = []
+    trace_id: str = ""
+    span_id: str = ""
+
+
+class ScopeLogs(msgspec.Struct, rename="camel"):
+    log_records: list[LogRecord] = []
+
+
+class ResourceLogs(msgspec.Struct, rename="camel"):
+    resource: Resource | None = None
+    scope_logs: list[ScopeLogs] = []
+
+
 class Request(msgspec.Struct, rename="camel"):
-    """Any of the three export requests; logs are accepted and not read."""
+    """Any of the three export requests. Logs stay raw for those who do not read them."""
 
     resource_metrics: list[ResourceMetrics] | None = None
     resource_spans: list[ResourceSpans] | None = None
-    resource_logs: msgspec.Raw | None = None
+    resource_logs: msgspec.Raw = msgspec.Raw()  # empty when there are none
+
+    @property
+    def empty(self) -> bool:
+        """Whether it is none of the three."""
+        return self.resource_metrics is None and self.resource_spans is None and not bytes(self.resource_logs)
 
 
 decode_request = msgspec.json.Decoder(Request, strict=False).decode
+decode_logs = msgspec.json.Decoder(list[ResourceLogs] | None, strict=False).decode

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.commands.otlp_messages import HistogramPoint, KeyValue
+from bot.recorded.messages import HistogramPoint, KeyValue
 
 MAX_STREAMS = 20_000  # cumulative streams remembered; beyond, new ones are left out and counted
 QUANTILES = (0.5, 0.9, 0.99)

@@ -1,0 +1,1 @@
+"""Recorded telemetry: OTLP requests in files, decoded."""

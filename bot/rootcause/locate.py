@@ -1,0 +1,17 @@
+"""Localisation from recorded telemetry: an incident beside a healthy baseline becomes an answer."""
+
+from __future__ import annotations
+
+from bot.rootcause.alone import alone_view
+from bot.rootcause.fuse import fuse
+from bot.rootcause.model import Answer, Source, Symptom, Window
+from bot.rootcause.views import SOURCES, look
+
+
+def locate(incident: Window, baseline: Window, symptom: Symptom | None = None, sources: tuple[Source, ...] = SOURCES) -> Answer:
+    """Which service, with what confidence; `sources` restricts what is looked at. Spans that nothing can be compared with are judged by
+    their structure alone."""
+    views = look(incident, baseline, symptom, sources)
+    if incident.spans and "traces" in sources and not any(view.comparable for view in views):
+        views = (*(view for view in views if view.source != "traces"), alone_view(incident))
+    return fuse(views)

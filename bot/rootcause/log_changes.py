@@ -1,0 +1,78 @@
+"""What the log lines of an incident say that those of the baseline do not: broken successions, new or spreading sorts of failure."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from bot.rootcause.failing import failing, visits_by_service
+from bot.rootcause.failures import failures, touched, untouched_runs
+from bot.rootcause.forest import Forest, plant
+from bot.rootcause.grammar import END, Change, Kind, Run, changes
+from bot.rootcause.log_texts import Texts, is_error
+from bot.rootcause.model import Fault, Window
+from bot.rootcause.oddities import MAX_EVIDENCE, Oddity
+from bot.rootcause.runs import log_runs
+
+# The evidence (−log10 p) that counts as strength 1. Runs that end early and errors hardly ever differ between healthy windows; which
+# branch is taken depends on what users do, so those changes need far more. See docs/diagnosis-traces.md.
+FULL_EVIDENCE: Final[Mapping[Kind, float]] = {"cut": 1.5, "error": 1.5, "repeat": 3.0, "skip": 3.0, "new": 4.0}
+SHOWN = 90  # characters of a step in a sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """`oddities` of the incident; `shared`: successions that both windows passed; `work`: visits by service and instance."""
+
+    oddities: tuple[Oddity, ...]
+    forest: Forest
+    shared: int
+    work: Mapping[str, Counter[str]]
+    known: frozenset[str]  # sorts of failure
+
+
+def compare_logs(incident: Window, baseline: Window, services: frozenset[str], known: frozenset[str] = frozenset()) -> Compared:
+    """Both windows with lines that name their trace. `known`: sorts of failure that are no news although the baseline has none of them."""
+    texts = Texts(services)
+    old, new = plant(baseline.spans), plant(incident.spans)
+    old_failed, new_failed = failures(baseline, old, texts), failures(incident, new, texts)
+    known |= {failure.sort for failure in old_failed}
+    all_old, all_new = log_runs(baseline.logs, old, texts), log_runs(incident.logs, new, texts)
+    old_runs = untouched_runs(all_old, touched(old_failed, old))
+    new_runs = untouched_runs(all_new, touched(new_failed, new), known)
+    errors = frozenset(texts.step(line) for line in incident.logs if is_error(line))
+    found = [_broken(change) for change in changes(old_runs, new_runs, errors)]
+    told = ([one for one in failed if one.source == "logs"] for failed in (old_failed, new_failed))
+    found += failing(*told, visits_by_service(all_old), visits_by_service(all_new), known, texts)
+    passed = {(run.service, run.operation, step) for run in old_runs for step in run.steps}
+    shared = len({(run.service, run.operation, step) for run in new_runs for step in run.steps} & passed)
+    return Compared(tuple(found), new, shared, work(all_new), known)
+
+
+def _broken(change: Change) -> Oddity:
+    fault: Fault = "errors" if change.kind == "error" else "exception" if change.kind in ("cut", "skip") else "unknown"
+    first = change.runs[0]
+    seldom = f"{change.usual[0]} of {change.usual[1]} times before, {change.now[0]} of {change.now[1]} now"
+    then = "nothing more is logged" if change.after == END else f"comes {change.after[:SHOWN]}"
+    return Oddity(
+        service=change.service,
+        operation=change.operation,
+        fault=fault,
+        strength=change.evidence / FULL_EVIDENCE[change.kind],
+        what=f"after {change.before[:SHOWN]} {then}: {seldom}",
+        visits=tuple(dict.fromkeys(run.visit for run in change.runs)),
+        instances=Counter(run.instance for run in change.runs),
+        since_ns=first.at_ns,
+        evidence=tuple(dict.fromkeys(run.trace_id for run in change.runs))[:MAX_EVIDENCE],
+    )
+
+
+def work(runs: Iterable[Run]) -> Mapping[str, Counter[str]]:
+    """Visits by service and instance."""
+    done: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for visit, service, instance in {(run.visit, run.service, run.instance) for run in runs}:
+        if visit:
+            done[service][instance] += 1
+    return done
