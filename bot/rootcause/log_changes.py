@@ -44,8 +44,8 @@ def compare_logs(incident: Window, baseline: Window, services: frozenset[str], k
     new_runs = untouched_runs(all_new, touched(new_failed, new), known)
     errors = frozenset(texts.step(line) for line in incident.logs if is_error(line))
     found = [_broken(change) for change in changes(old_runs, new_runs, errors)]
-    told = ([one for one in failed if one.source == "logs"] for failed in (old_failed, new_failed))
-    found += failing(*told, visits_by_service(all_old), visits_by_service(all_new), known, texts)
+    old_told, new_told = ([one for one in failed if one.source == "logs"] for failed in (old_failed, new_failed))
+    found += failing(old_told, new_told, visits_by_service(all_old), visits_by_service(all_new), known, texts)
     passed = {(run.service, run.operation, step) for run in old_runs for step in run.steps}
     shared = len({(run.service, run.operation, step) for run in new_runs for step in run.steps} & passed)
     return Compared(tuple(found), new, shared, work(all_new), known)

@@ -1,6 +1,7 @@
 """How long visits took, without what they waited for: own time, and the time a call spent between caller and callee.
 
-Both are exclusive: a slow callee makes neither its caller's own time nor the caller's calls to others longer, so nothing has to be explained away.
+Both are exclusive: a slow callee makes neither its caller's own time nor the caller's calls to others longer. So a delay needs no
+explaining away.
 """
 
 from __future__ import annotations
