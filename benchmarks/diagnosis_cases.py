@@ -33,7 +33,7 @@ class Case:
     incident: Path
     baseline: Path | None
     baselines: tuple[Path, ...]
-    symptom: Symptom | None
+    symptom: Symptom
 
     @property
     def family(self) -> str:
@@ -64,9 +64,9 @@ def _suite(folder: Path) -> list[Case]:
     ]
 
 
-def _symptom(said: dict[str, object] | None) -> Symptom | None:
+def _symptom(said: dict[str, object] | None) -> Symptom:
     if not said:
-        return None
+        return Symptom()
     return Symptom(str(said.get("service", "")), str(said.get("signal", "")), int(str(said.get("at", 0))), str(said.get("span", "")))
 
 

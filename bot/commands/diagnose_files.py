@@ -10,9 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import Refused
-from bot.rootcause.load import load_window
+from bot.recorded.files import Tally
+from bot.rootcause.load import Loaded, load_window
 from bot.rootcause.locate import locate
 from bot.rootcause.model import Answer, Symptom, Window
+from bot.rootcause.report import Report, report
+from bot.telemetry.redact import redact
+from bot.texts.rootcause_page import page
 
 SYMPTOM_PART = re.compile(r"(?:^|,)(service|signal|at|span)=")  # names may hold commas
 
@@ -29,17 +33,38 @@ class Request:
 
 
 def diagnose_files(request: Request) -> int:
-    """Raises Missing or Refused when files cannot be read; damaged lines are told on standard error."""
-    symptom = parse_symptom(request.symptom) if request.symptom else None
+    """Raises Missing or Refused when files cannot be read or a page cannot be written; damaged lines are told on standard error."""
+    symptom = parse_symptom(request.symptom) if request.symptom else Symptom()
     incident = load_window(request.incident)
-    baseline = load_window(request.baseline) if request.baseline is not None else None
-    for name, loaded in (("incident", incident), ("baseline", baseline)):
-        for note in loaded.notes if loaded is not None else ():
-            print(f"sre-space diagnose: {name}: {note}", file=sys.stderr)
-    answer = locate(incident.window, baseline.window if baseline is not None else Window(), symptom)
+    baseline = load_window(request.baseline) if request.baseline is not None else Loaded(Window(), Tally())
+    notes = [f"{name}: {note}" for name, loaded in (("incident", incident), ("baseline", baseline)) for note in loaded.notes]
+    for note in notes:
+        print(f"sre-space diagnose: {note}", file=sys.stderr)
+    if not incident.tally.observations:
+        raise Refused(f"no spans, log records or metric points in {request.incident}: it takes OTLP export requests in JSON, one a line")
+    answer = locate(incident.window, baseline.window, symptom)
     if request.json:
         print(json.dumps(as_json(answer), ensure_ascii=False))
+    if request.html is not None or not request.json:
+        _for_people(request, report(answer, incident.window, baseline.window, notes))
     return 0
+
+
+def _for_people(request: Request, found: Report) -> None:
+    if request.html is not None:
+        try:
+            request.html.write_text(page(found, redact), encoding="utf-8")
+        except OSError as problem:
+            raise Refused(f"cannot write {request.html}: {problem.strerror}") from problem
+    if request.json:
+        return
+    try:
+        from rich.console import Console
+
+        from bot.commands.diagnose_terminal import show
+    except ModuleNotFoundError as missing:
+        raise Refused("the report for a terminal needs rich: pip install 'sre-space[local]', or ask for --json") from missing
+    show(found, redact, Console())
 
 
 def parse_symptom(text: str) -> Symptom:

@@ -8,7 +8,7 @@ from statistics import mean
 
 from bot.rootcause.between_services import lost_calls, network_ends
 from bot.rootcause.handed_down import callees_of, callers_of, kept, main_callee
-from bot.rootcause.measures import Key, Values
+from bot.rootcause.keys import Key, Values
 from bot.rootcause.model import Fault
 from bot.rootcause.odd_measures import Baseline, Odd, amounts
 
@@ -72,7 +72,7 @@ def _odd(baseline: Baseline, stretch: Stretch) -> dict[Key, Odd]:
 
 
 def _suffering(baseline: Baseline, stretch: Stretch, odd: Mapping[Key, Odd], front: str, quantity: str, fault: Fault) -> list[Accusation]:
-    """Own part × how much of the worst it is × the root of how much of it arrives at the front, on the oddness of the service's own series."""
+    """The oddness of a service's series × the part that is its own × its rank among the worst × the root of what arrives at the front."""
     suffered = amounts(baseline, stretch.values, stretch.intervals, quantity)
     callees, instances = callees_of(stretch.edges), _by_service(odd)
     own = kept(suffered, callees)

@@ -66,7 +66,8 @@ def _said(span: Span) -> str:
 
 def leaves_service(forest: Forest, span: Span) -> bool:
     """Whether the span is a call to something else: by kind, by a remote child, or a database's."""
-    return span.kind in (CLIENT, PRODUCER) or is_database(span) or bool(forest.remote(span))
+    told = span.kind in (CLIENT, PRODUCER) or (span.kind == 0 and bool(span.peer))
+    return told or is_database(span) or bool(forest.remote(span))
 
 
 def calls_below(forest: Forest, span: Span) -> bool:

@@ -11,6 +11,7 @@ from bot.rootcause.visits import Visit
 
 MIN_NOW, MIN_USUAL = 3, 5  # visits of an operation below which it is not compared
 MIN_EVIDENCE = 1.3  # −log10 p: the usual 5 %
+FULL_EVIDENCE = 3.0  # about 5 % over the fifty or so operations that are compared; less counts in proportion
 FELT_MS = 100.0  # what people notice (Nielsen, "Usability Engineering", 1993): added to every request, lest doubled short ones count
 
 
@@ -86,15 +87,18 @@ def _delay(place: tuple[str, str, str], usual: _Usual, group: Sequence[Visit]) -
     if len(now_ms) < MIN_NOW:
         return Delay(*place, 0.0, 0.0, 0.0, 0.0, ())
     chance, evidence = larger(usual.total_ms, now_ms)
-    longer_ms = shift(usual.total_ms, now_ms)
     medians = quantile(usual.total_ms, 0.5), quantile(now_ms, 0.5)
-    if evidence < MIN_EVIDENCE or longer_ms <= 0:
+    own = max(_longer(usual.own_ms, sorted(visit.own_ms for visit in group)), 0.0) if usual.own_ms else 0.0
+    gap = max(shift(usual.gap_ms, gap_ms), 0.0) if usual.gap_ms and gap_ms else 0.0
+    if evidence < MIN_EVIDENCE or not own + gap:
         return Delay(*place, 0.0, 0.0, *medians, ())
     per_trace = len(group) / len({visit.key[0] for visit in group})
-    share = longer_ms * per_trace / (usual.request_ms + FELT_MS) * (2 * chance - 1)
-    own = max(shift(usual.own_ms, sorted(visit.own_ms for visit in group)), 0.0) if usual.own_ms else 0.0
-    gap = max(shift(usual.gap_ms, gap_ms), 0.0) if usual.gap_ms and gap_ms else 0.0
-    own_part = own / (own + gap) if own + gap else 1.0
+    weight = per_trace / (usual.request_ms + FELT_MS) * (2 * chance - 1) * min(evidence / FULL_EVIDENCE, 1.0)
     limit_ms = quantile(usual.total_ms, 0.95)
     late = tuple(visit for visit in group if (visit.total_ms if usual.own_ms else visit.gap_ms or 0.0) > limit_ms)
-    return Delay(*place, share * own_part, share * (1 - own_part), *medians, late)
+    return Delay(*place, own * weight, gap * weight, *medians, late)
+
+
+def _longer(usual: Sequence[float], now: Sequence[float]) -> float:
+    """By the medians: own time holds that of databases, whose tail is heavy also in good health."""
+    return quantile(now, 0.5) - quantile(usual, 0.5)

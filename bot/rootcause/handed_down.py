@@ -1,7 +1,8 @@
 """Who keeps the blame: what a service suffers, minus what its callees hand up to it.
 
-Amounts (seconds of waiting, failed requests; per interval) are compared, not ratios: a callee that is ten times slower for one request in a
-thousand explains nothing. A callee explains at most what it suffers itself, so the deepest service that still explains its callers keeps the blame.
+Amounts (seconds of waiting, failed requests; per interval) are compared, not ratios: a callee that is ten times slower for one
+request in a thousand explains nothing. A callee explains at most what it suffers itself, so the deepest service that still explains
+its callers keeps the blame.
 """
 
 from __future__ import annotations

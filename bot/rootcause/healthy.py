@@ -33,9 +33,9 @@ def peak_at(values: Sequence[float], length: int) -> int:
 class Health:
     """One baseline series: `values` by the position of their interval in the baseline, ascending; at least MIN_POINTS of them."""
 
-    def __init__(self, values: Sequence[tuple[int, float]], window: int) -> None:
+    def __init__(self, values: Sequence[tuple[int, float]], window: int, worst: float = WORST) -> None:
         self.usual = median(value for _, value in values)
-        self._window = window
+        self._window, self._share = window, worst
         numbers = [value for _, value in values]
         half, last = min(half_of(window), len(numbers)), max(1, len(numbers) - window + 1)
         sums = [0.0, *accumulate(numbers)]
@@ -60,11 +60,11 @@ class Health:
         return max(0.0, lowest + self.usual) / max(self._worst(self._down, without), floor)
 
     def _worst(self, found: Sequence[tuple[int, float]], without: int | None) -> float:
-        """The WORST quantile, walking down from the top past the stretches that overlap the one that is left out."""
+        """The quantile that counts as worst, walking down from the top past the stretches that overlap the one that is left out."""
         hidden = 0
         if without is not None:
             hidden = bisect_left(self._places, without + self._window) - bisect_right(self._places, without - self._window)
-        above = len(found) - hidden - int(WORST * (len(found) - hidden))  # how many are the worst ones, that one included
+        above = len(found) - hidden - int(self._share * (len(found) - hidden))  # how many are the worst ones, that one included
         for at, size in reversed(found):
             if without is None or abs(at - without) >= self._window:
                 above -= 1

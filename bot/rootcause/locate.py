@@ -7,8 +7,10 @@ from bot.rootcause.fuse import fuse
 from bot.rootcause.model import Answer, Source, Symptom, Window
 from bot.rootcause.views import SOURCES, look
 
+NO_SYMPTOM = Symptom()
 
-def locate(incident: Window, baseline: Window, symptom: Symptom | None = None, sources: tuple[Source, ...] = SOURCES) -> Answer:
+
+def locate(incident: Window, baseline: Window, symptom: Symptom = NO_SYMPTOM, sources: tuple[Source, ...] = SOURCES) -> Answer:
     """Which service, with what confidence; `sources` restricts what is looked at. Spans that nothing can be compared with are judged by
     their structure alone."""
     views = look(incident, baseline, symptom, sources)

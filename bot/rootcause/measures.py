@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
+from bot.rootcause.keys import Key, Label, Values
 from bot.rootcause.model import Series, Window
 from bot.rootcause.quantities import OUTGOING, quantity_of, rank_of, words_of
+from bot.rootcause.shares import shares_of_requests
 
 NS_PER_S = 1e9
 DEFAULT_STEP_NS = 60 * 10**9  # when no series has two points
@@ -27,25 +29,6 @@ CHOSEN = ("time", "requests", "failures", "share")  # one series speaks for each
 SUMMED = frozenset({"requests", "failures"})
 SOURCE_WORDS = OUTGOING | {"source", "caller"}
 
-Values = dict[int, float]  # by interval number
-
-
-class Label(NamedTuple):
-    """Which series of a subject: metric and statistic."""
-
-    metric: str
-    statistic: str
-
-
-class Key(NamedTuple):
-    """What is measured: `caller` is set on edges, `instance` on what is one instance's alone."""
-
-    quantity: str
-    service: str
-    caller: str = ""
-    instance: str = ""
-    label: Label = Label("", "")
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -56,6 +39,7 @@ class Choice:
     callers_side: frozenset[str]
     counts_good: frozenset[str]  # shares that are near 1 in health
     percent: frozenset[str]  # shares from 0 to 100
+    shares: frozenset[str]  # of requests, as their values show: share × requests is a whole number
     rates: frozenset[str]  # requests a second instead of a count
 
 
@@ -71,8 +55,10 @@ class Measures:
 
 def measure(window: Window, choice: Choice | None = None) -> Measures:
     """Measures of a window; `choice` of the baseline when this is the incident."""
-    raw = _raw(window.series, choice.step_ns if choice else step_of(window.series))
-    choice = choice or _choose(raw, step_of(window.series))
+    step_ns = choice.step_ns if choice else step_of(window.series)
+    raw = _raw(window.series, step_ns)
+    raw = _told_apart(raw, choice.shares if choice else shares_of_requests({key: one.points for key, one in raw.items()}))
+    choice = choice or _choose(raw, step_ns)
     values = _chosen(raw, choice)
     _failures_of_shares(values, choice)
     _services_of_edges(values)
@@ -107,10 +93,17 @@ def _raw(series: Iterable[Series], step_ns: int) -> dict[Key, _Raw]:
     return {key: _Raw(ranks[key], {who: _joined(sets, key.quantity) for who, sets in by.items()}) for key, by in found.items()}
 
 
+def _told_apart(raw: Mapping[Key, _Raw], shares: Collection[str]) -> dict[Key, _Raw]:
+    return {(key._replace(quantity="share") if key.label.metric in shares else key): one for key, one in raw.items()}
+
+
 def _binned(series: Series, step_ns: int) -> Values:
     points = list(zip(series.times_ns, series.values, strict=True))
     if series.instrument == "cumulative":  # a counter that restarts loses one interval
         points = [(at, value - before) for (_, before), (at, value) in pairwise(points) if value >= before]
+    once = {round(at / step_ns): value for at, value in points}
+    if len(once) == len(points):
+        return once
     found: dict[int, list[float]] = {}
     for at, value in points:
         found.setdefault(round(at / step_ns), []).append(value)
@@ -145,7 +138,7 @@ def _choose(raw: Mapping[Key, _Raw], step_ns: int) -> Choice:
             shares[key.label.metric].extend(value for points in one.points.values() for value in points.values())
     percent = frozenset(metric for metric, values in shares.items() if max(values, default=0.0) > 1.0)
     good = frozenset(m for m, values in shares.items() if values and median(values) > (50.0 if m in percent else 0.5))
-    return Choice(step_ns, labels, sides, good, percent, _rates(raw))
+    return Choice(step_ns, labels, sides, good, percent, frozenset(shares), _rates(raw))
 
 
 def _callers_side(raw: Mapping[Key, _Raw]) -> frozenset[str]:

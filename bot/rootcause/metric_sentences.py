@@ -20,7 +20,8 @@ def sentence(one: Accusation) -> str:
         case "errors":
             text = f"{figures} failed requests per interval{where} ({size})"
         case "network":
-            text = f"waiting for it or for {_listed(one.others)} takes {_short(odd.now)} times as long as the work, usually {_short(odd.usual)} times ({size})"
+            waits = f"{_short(odd.now)} times as long as the work, usually {_short(odd.usual)} times"
+            text = f"between it and {_listed(one.others)} callers wait {waits} ({size})"
         case "resource":
             text = f"processor use {figures}{where} ({series}; {size})"
         case "traffic":

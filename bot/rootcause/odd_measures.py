@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bot.rootcause.healthy import MIN_POINTS, Health, best_half, half_of, peak_at
-from bot.rootcause.measures import Key, Measures, Values
+from bot.rootcause.healthy import MIN_POINTS, WORST, Health, best_half, half_of, peak_at
+from bot.rootcause.keys import Key, Values
+from bot.rootcause.measures import Measures
 
 NOISE = 0.05  # of what services usually show: far below it, ratios are noise
 MIN_RISE = 0.2  # 22 %, in logarithms: less is no fault, however steady the series was
 MIN_FAILURES = 0.5  # one more failed request in two intervals is the least that counts
 TINY = 1e-9  # where nothing is known of the noise: logarithms need more than 0
+WORST_FAILURES = 0.9  # failures come in bursts: one outage of the baseline touches more than 3 % of its stretches
 DEVIATIONS = 3.0  # of a Poisson count: a change of traffic below that is chance
 WORKING = ("cpu", "work")
 
@@ -49,7 +51,7 @@ class Baseline:
         for key, values in known.items():
             points = [(place[at], self.scaled(key, value)) for at, value in sorted(values.items()) if at in place]
             if len(points) >= MIN_POINTS:
-                self._health[key] = Health(points, self.window)
+                self._health[key] = Health(points, self.window, WORST_FAILURES if key.quantity == "failures" else WORST)
 
     def __len__(self) -> int:
         return len(self._health)
@@ -123,7 +125,7 @@ class Baseline:
 
 
 def amounts(baseline: Baseline, values: Mapping[Key, Values], intervals: Sequence[int], quantity: str) -> dict[str, float]:
-    """What each service suffers more than usual, per interval: seconds of waiting by all requests (in the metric's unit), or failed requests."""
+    """What each service suffers more than usual, per interval: waiting of all its requests (in the metric's unit), or failures."""
     found: dict[str, float] = {}
     for key, series in values.items():
         health = baseline.health(key) if key.quantity == quantity and not key.caller and not key.instance else None

@@ -1,4 +1,4 @@
-"""What a metric series measures: from the structure of OTLP first, then from the field's common words in its name. No service names, no suite's names.
+"""What a metric series measures: from the structure of OTLP first, then from the field's common words in its name.
 
 A word can only help: a series that says nothing is `work`, and is judged by how far it moves for each request.
 """

@@ -1,4 +1,4 @@
-"""What the traces of an incident show that those of the baseline do not: delays, failures, calls that are missing, added, repeated, unanswered."""
+"""What the traces of an incident show that those of the baseline do not: delays, failures, and calls that are missing or new."""
 
 from __future__ import annotations
 

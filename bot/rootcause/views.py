@@ -10,13 +10,13 @@ from bot.rootcause.model import Source, Symptom, View, Window
 SOURCES: tuple[Source, ...] = ("logs", "traces", "metrics")
 
 
-def look(incident: Window, baseline: Window, symptom: Symptom | None, sources: tuple[Source, ...] = SOURCES) -> tuple[View, ...]:
+def look(incident: Window, baseline: Window, symptom: Symptom, sources: tuple[Source, ...] = SOURCES) -> tuple[View, ...]:
     """A view of each source that the incident holds, in the order of SOURCES."""
     holds = {"logs": bool(incident.logs), "traces": bool(incident.spans), "metrics": bool(incident.series)}
     return tuple(_view(source, incident, baseline, symptom) for source in SOURCES if source in sources and holds[source])
 
 
-def _view(source: Source, incident: Window, baseline: Window, symptom: Symptom | None) -> View:
+def _view(source: Source, incident: Window, baseline: Window, symptom: Symptom) -> View:
     name = f"bot.rootcause.{source}"
     if find_spec(name) is None:
         return View(source, (), comparable=False, why=f"{source} are not read yet")
