@@ -26,3 +26,7 @@ def unopened(f: Facts) -> str:
 
 def duplicate(of: int) -> str:
     return f"This says the same as #{of}, where the incident goes on."
+
+
+def reverted(pull: int) -> str:
+    return f"The fix of this incident, #{pull}, was reverted on the default branch. I remember it as one that did not last."

@@ -6,9 +6,10 @@ from bot.journal import IncidentRecord, OutcomeRecord
 from bot.model import OutcomeKind, PostMortem
 from bot.texts.figures import date_time, elapsed, same_day, table
 from bot.texts.links import Links
-from bot.texts.safe import code, fold, paragraphs
+from bot.texts.safe import code, fold, paragraphs, plain
 from bot.texts.words import done_words, figure, linked, objective, operation
 
+MOMENTS_SHOWN = 40
 _ENDED = {
     OutcomeKind.HEALED: "and that healed it",
     OutcomeKind.FAILED: "but that did not heal it, and the change was taken back",
@@ -27,7 +28,21 @@ def post_mortem(pm: PostMortem, incident: IncidentRecord, outcome: OutcomeRecord
     rows.append(["measured healthy", _after(pm.healed_s, begun_s)] if pm.healed_s else ["ended", f"not healed: {pm.outcome}"])
     cag = {"cag": "CAG, from memory", "brain": "Brain"}.get(pm.answered_by, "nobody")
     rows.append(["cause found by", f"{cag}, confidence {pm.confidence:.3f}" if pm.answered_by else cag])
-    return paragraphs(["### Post-mortem", _story(pm, incident, outcome, links), table(["what", "when, or who"], rows), _memory(pm)])
+    parts = ["### Post-mortem", _story(pm, incident, outcome, links), _told(pm), table(["what", "when, or who"], rows)]
+    return paragraphs([*parts, _timeline(pm, begun_s), _memory(pm)])
+
+
+def _told(pm: PostMortem) -> str:
+    """Impact, proof, prevention: nothing for one that was written before there were any."""
+    named = (("Impact", pm.impact), ("Proof", pm.proof.removeprefix("Proof: ")), ("Prevention", pm.prevention))
+    return "\n".join(f"- **{name}:** {plain(words, 400)}" for name, words in named if words)
+
+
+def _timeline(pm: PostMortem, begun_s: float) -> str:
+    if not pm.timeline:
+        return ""
+    rows = [[same_day(m.at_s, begun_s), plain(m.what, 120)] for m in pm.timeline[:MOMENTS_SHOWN]]
+    return fold("Timeline", table(["when", "what"], rows))
 
 
 def _after(at_s: float, begun_s: float) -> str:
