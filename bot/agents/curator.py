@@ -13,7 +13,7 @@ from bot.texts.figures import a_minute
 
 _COMMIT = re.compile(r"\b[Cc]ommit [0-9a-f]{7,40}\b")
 PREVENTION: Mapping[str, str] = {
-    "dependency-hangs": "a time-out and a circuit breaker on this call from the start (`sre-space audit` finds calls without a time-out)",
+    "dependency-hangs": "a time-out and a circuit breaker on this call from the start (sre-space audit finds calls without one)",
     "dependency-fails": "a fallback at the caller for the time that the dependency fails",
     "change-breaks": "a test that runs {at} with such a request before the merge, or a rollout to a few requests first",
     "change-slows": "a measurement of the latency of {at} before the merge, or a rollout to a few requests first",
