@@ -9,85 +9,99 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
+from benchmarks import diagnosis_data
 from benchmarks.diagnosis_cases import STRESSES, Case, Stress, load_cases, windows
-from benchmarks.diagnosis_score import Row, confidence_figures, ranking_figures, wilson, within
+from benchmarks.diagnosis_folds import Seen, examples, out_of_fold
+from benchmarks.diagnosis_score import Row, confidence_figures, ranking_figures, wilson
 from bot.errors import Refused
-from bot.rootcause.locate import locate
+from bot.rootcause.calibrate import PACKAGED, fit, load_weights, save_weights
+from bot.rootcause.locate import views_of
 from bot.rootcause.model import Source
 from bot.rootcause.views import SOURCES
 
 PROCESSES = 2
+CALIBRATED_ON: tuple[Stress, ...] = ("none", "half", "drop", "otherday")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when everything could be measured, whatever the figures are."""
     options = _parser().parse_args(argv)
     try:
-        cases = load_cases(options.data, options.suite)
+        if options.data is not None:
+            return _run(options, options.data, f"labelled incidents below {options.data.name}/rca")
+        with tempfile.TemporaryDirectory(prefix="sre-space-bench-") as folder:
+            diagnosis_data.write(Path(folder))
+            return _run(options, Path(folder), "made by benchmarks/diagnosis_data.py")
     except (OSError, ValueError, KeyError, Refused) as problem:
         print(f"benchmarks.diagnosis: {problem}", file=sys.stderr)
         return 1
+
+
+def _run(options: argparse.Namespace, data: Path, source: str) -> int:
+    cases = load_cases(data, options.suite)
     cases = [case for case in cases if not options.only or any(part in f"{case.suite}/{case.name}" for part in options.only)]
-    rows = measure(cases, options.stress, tuple(options.view or SOURCES), options.processes)
-    source = f"labelled incidents below {options.data.name}/rca"
-    print(
-        json.dumps(as_json(rows, source, options.stress), indent=1)
-        if options.json
-        else as_text(rows, source, options.stress, options.cases)
-    )
+    sources = tuple(options.view or SOURCES)
+    if options.calibrate:
+        return _calibrate(cases, sources, options)
+    seen = look_at(cases, options.stress, sources, options.processes)
+    rows = out_of_fold(seen, examples(seen), load_weights(), options.folds)
+    if options.json:
+        print(json.dumps(as_json(rows, source, options.stress), indent=1))
+    else:
+        print(as_text(rows, source, options.stress, options.cases))
+    return 0
+
+
+def _calibrate(cases: Sequence[Case], sources: tuple[Source, ...], options: argparse.Namespace) -> int:
+    """Fits the package's weights to all cases, undisturbed and under stress, and shows what the same fit is worth out of fold."""
+    seen = {stress: look_at(cases, stress, sources, options.processes) for stress in CALIBRATED_ON}
+    known = [one for some in seen.values() for one in examples(some, 1.0 / len(CALIBRATED_ON))]
+    for stress, some in seen.items():
+        print(as_text(out_of_fold(some, known, load_weights(), options.folds), f"{len(cases)} cases", stress, options.cases), end="\n\n")
+    suites = ", ".join(dict.fromkeys(case.suite for case in cases))
+    families = len({case.family for case in cases})
+    weights = fit(known, f"{len(cases)} cases of {families} families ({suites}), as they are and {', '.join(CALIBRATED_ON[1:])}")
+    save_weights(weights)
+    print(f"{PACKAGED}: {weights}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.diagnosis", description=__doc__)
-    parser.add_argument("--data", type=Path, metavar="DIR", required=True, help="labelled incidents: DIR/rca/SUITE/answers.json")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="labelled incidents: DIR/rca/SUITE/answers.json")
     parser.add_argument("--suite", action="append", default=[], metavar="NAME", help="only this suite (may be repeated)")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="only cases whose SUITE/NAME holds this")
     parser.add_argument("--view", action="append", choices=SOURCES, help="only what this source shows (may be repeated)")
     parser.add_argument("--stress", choices=STRESSES, default="none", help="what is done to the cases")
     parser.add_argument("--processes", type=int, default=PROCESSES, metavar="N")
+    parser.add_argument("--folds", choices=("family", "suite"), default="family", help="what confidence is judged without")
+    parser.add_argument("--calibrate", action="store_true", help="fit the weights of confidence that the package ships, and save them")
     parser.add_argument("--cases", action="store_true", help="list each case")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
 
-def measure(cases: Sequence[Case], stress: Stress, sources: tuple[Source, ...], processes: int = PROCESSES) -> list[Row]:
-    """One row a case, in their order."""
-    work = partial(answer, stress=stress, sources=sources)
+def look_at(cases: Sequence[Case], stress: Stress, sources: tuple[Source, ...], processes: int = PROCESSES) -> list[Seen]:
+    """What the analyses find in each case, in their order."""
+    work = partial(_look, stress=stress, sources=sources)
     if processes < 2:
         return list(map(work, cases))
     with ProcessPoolExecutor(processes) as pool:
         return list(pool.map(work, cases, chunksize=8))
 
 
-def answer(case: Case, stress: Stress, sources: tuple[Source, ...]) -> Row:
-    """Seconds are those of the analysis alone."""
+def _look(case: Case, stress: Stress, sources: tuple[Source, ...]) -> Seen:
     incident, baseline = windows(case, stress)
     began = time.perf_counter()
-    found = locate(incident, baseline, case.symptom, sources)
-    seconds = time.perf_counter() - began
-    scores = {suspect.service: suspect.score for suspect in found.suspects}
-    first, third, fifth = within(scores, case.service)
-    shown = tuple((suspect.service, round(suspect.score, 3)) for suspect in found.suspects[:5])
-    top = (first, third, fifth)
-    return Row(
-        case.suite,
-        case.name,
-        case.family,
-        case.service is not None,
-        found.verdict,
-        found.confidence,
-        top,
-        seconds,
-        shown,
-        case.service or "",
-    )
+    views = views_of(incident, baseline, case.symptom, sources)
+    return Seen(case, stress, views, time.perf_counter() - began)
 
 
 def by_suite(rows: Iterable[Row]) -> dict[str, list[Row]]:

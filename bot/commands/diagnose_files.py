@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.errors import Refused
 from bot.recorded.files import Tally
+from bot.rootcause.calibrate import load_weights
 from bot.rootcause.load import Loaded, load_window
 from bot.rootcause.locate import locate
 from bot.rootcause.model import Answer, Symptom, Window
@@ -42,7 +43,7 @@ def diagnose_files(request: Request) -> int:
         print(f"sre-space diagnose: {note}", file=sys.stderr)
     if not incident.tally.observations:
         raise Refused(f"no spans, log records or metric points in {request.incident}: it takes OTLP export requests in JSON, one a line")
-    answer = locate(incident.window, baseline.window, symptom)
+    answer = locate(incident.window, baseline.window, load_weights(), symptom)
     if request.json:
         print(json.dumps(as_json(answer), ensure_ascii=False))
     if request.html is not None or not request.json:

@@ -14,7 +14,7 @@ from bot.rootcause.oddities import MAX_EVIDENCE, Oddity
 
 FULL_SHARE = 0.25  # longer by this share of the usual duration of a request is strength 1
 SHIFTED = 0.1  # of FULL_SHARE: an edge that is slower by less counts as healthy when ends are compared
-CALLEE_WEIGHT = 1.2  # with nothing else to go by it is the callee: a server that is too busy to take a call shows as such a gap, too
+CALLEE_WEIGHT = 2.0  # with nothing else to go by it is the callee: a server that is too busy to take a call shows as such a gap, too
 
 
 def delayed(found: Iterable[Delay]) -> list[Oddity]:

@@ -12,6 +12,7 @@ from bot.rootcause.failures import failures, touched, untouched_runs
 from bot.rootcause.forest import Forest, plant
 from bot.rootcause.grammar import END, Change, Kind, Run, changes
 from bot.rootcause.log_texts import Texts, is_error
+from bot.rootcause.loose_lines import loose_changes
 from bot.rootcause.model import Fault, Window
 from bot.rootcause.oddities import MAX_EVIDENCE, Oddity
 from bot.rootcause.runs import log_runs
@@ -34,7 +35,8 @@ class Compared:
 
 
 def compare_logs(incident: Window, baseline: Window, services: frozenset[str], known: frozenset[str] = frozenset()) -> Compared:
-    """Both windows with lines that name their trace. `known`: sorts of failure that are no news although the baseline has none of them."""
+    """What follows what in lines that name their trace, how often something is said in those that name none. `known`: sorts of failure
+    that are no news although the baseline has none of them."""
     texts = Texts(services)
     old, new = plant(baseline.spans), plant(incident.spans)
     old_failed, new_failed = failures(baseline, old, texts), failures(incident, new, texts)
@@ -46,9 +48,11 @@ def compare_logs(incident: Window, baseline: Window, services: frozenset[str], k
     found = [_broken(change) for change in changes(old_runs, new_runs, errors)]
     old_told, new_told = ([one for one in failed if one.source == "logs"] for failed in (old_failed, new_failed))
     found += failing(old_told, new_told, visits_by_service(all_old), visits_by_service(all_new), known, texts)
+    loose, common = loose_changes(baseline.logs, incident.logs, texts)
+    found += loose
     passed = {(run.service, run.operation, step) for run in old_runs for step in run.steps}
     shared = len({(run.service, run.operation, step) for run in new_runs for step in run.steps} & passed)
-    return Compared(tuple(found), new, shared, work(all_new), known)
+    return Compared(tuple(found), new, shared + common, work(all_new), known)
 
 
 def _broken(change: Change) -> Oddity:

@@ -24,6 +24,7 @@ DEFAULT_STEP_NS = 60 * 10**9  # when no series has two points
 MIN_STEP_NS = 10**9
 STEP_SERIES = 200  # so many series tell the interval between points
 NOMINAL_REQUESTS = 100.0  # an interval's, when only the share of failures is known
+LARGEST = 1e18  # of a value: sums and products of what a broken exporter writes stay finite
 WHOLE = 0.9  # of the values of a count are whole numbers; else it is a rate a second
 CHOSEN = ("time", "requests", "failures", "share")  # one series speaks for each; each processor and work series for itself
 SUMMED = frozenset({"requests", "failures"})
@@ -87,6 +88,8 @@ def _raw(series: Iterable[Series], step_ns: int) -> dict[Key, _Raw]:
         if quantity == "ignored":
             continue
         service, caller = (one.server, one.client) if one.client and one.server else (one.service, "")
+        if not service:  # nobody to accuse
+            continue
         key = Key(quantity, service, caller, "", Label(one.metric, one.statistic))
         ranks[key] = rank_of(one)
         found[key][one.instance].append(_binned(one, step_ns))
@@ -98,7 +101,7 @@ def _told_apart(raw: Mapping[Key, _Raw], shares: Collection[str]) -> dict[Key, _
 
 
 def _binned(series: Series, step_ns: int) -> Values:
-    points = list(zip(series.times_ns, series.values, strict=True))
+    points = [(at, min(max(value, -LARGEST), LARGEST)) for at, value in zip(series.times_ns, series.values, strict=True)]
     if series.instrument == "cumulative":  # a counter that restarts loses one interval
         points = [(at, value - before) for (_, before), (at, value) in pairwise(points) if value >= before]
     once = {round(at / step_ns): value for at, value in points}

@@ -1,7 +1,8 @@
-"""From oddities to findings: measured against what health looks like, symptoms told from causes, one finding for each service and fault."""
+"""From oddities to findings: measured against what health looks like, symptoms told from causes, one finding for each service and cause."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,11 +47,23 @@ def findings(
     """The strongest first. `healthy`: the strongest service in healthy stretches; where it is above 1 it is the measure."""
     worth = [one for one in oddities if one.strength >= WEAK]
     causes = explained(((visit, one.service) for one in worth for visit in one.visits), forest)
-    groups: defaultdict[tuple[str, Fault, str], list[Oddity]] = defaultdict(list)
+    groups: defaultdict[tuple[str, str], list[Oddity]] = defaultdict(list)
     for one in worth:
-        groups[one.service, one.fault, "" if one.exclusive else cause_of(one.service, one.visits, causes)].append(one)
-    found = [_finding(group, source, max(healthy, 1.0), cause, work) for (_, _, cause), group in groups.items()]
+        groups[one.service, "" if one.exclusive else cause_of(one.service, one.visits, causes)].append(one)
+    chain = {service: cause for service, cause in groups if cause and (service, "") not in groups}
+    measure = max(healthy, 1.0)
+    found = [_finding(group, source, measure, _last(cause, chain), work) for (_, cause), group in groups.items()]
     return tuple(sorted(found, key=lambda one: (bool(one.symptom_of), -one.strength, one.service, one.fault))[:MAX_FINDINGS])
+
+
+def _last(cause: str, chain: Mapping[str, str]) -> str:
+    """The end of a chain of symptoms; where it turns in a circle, the cause itself."""
+    seen = [cause]
+    while seen[-1] in chain:
+        if chain[seen[-1]] in seen:
+            return cause
+        seen.append(chain[seen[-1]])
+    return seen[-1]
 
 
 def _finding(group: Sequence[Oddity], source: Source, measure: float, cause: str, work: Mapping[str, Counter[str]]) -> Finding:
@@ -58,12 +71,12 @@ def _finding(group: Sequence[Oddity], source: Source, measure: float, cause: str
     seen: Counter[str] = Counter()
     for one in group:
         seen.update(one.instances)
-    more = f" (and {len(group) - 1} more of this kind)" if len(group) > 1 else ""
+    more = f" (and {len(group) - 1} more)" if len(group) > 1 else ""
     return Finding(
         service=top.service,
         fault=top.fault,
         source=source,
-        strength=sum(one.strength for one in group) / measure,
+        strength=_tempered(sum(one.strength for one in group) / measure),
         what=top.what + more,
         instance=odd_instance(seen, work.get(top.service, Counter())),
         operation=top.operation,
@@ -71,3 +84,8 @@ def _finding(group: Sequence[Oddity], source: Source, measure: float, cause: str
         evidence=tuple(dict.fromkeys(id_ for one in group for id_ in one.evidence))[:MAX_EVIDENCE],
         symptom_of=cause,
     )
+
+
+def _tempered(strength: float) -> float:
+    """Above 1 by its logarithm: ten times as odd is surer, but not ten times as sure, and sources stay comparable."""
+    return strength if strength <= 1.0 else 1.0 + math.log(strength)

@@ -10,7 +10,7 @@ from bot.rootcause.exemplars import Exemplar, exemplars
 from bot.rootcause.forest import Forest, plant
 from bot.rootcause.model import Answer, Finding, Series, Window
 
-MAX_NODES = 40  # services in the picture: the suspects, who is next to them, then the busiest
+MAX_NODES = 30  # services in the picture: the suspects, who is next to them, then the busiest
 MAX_MOMENTS = 12
 MAX_POINTS = 400  # of a curve
 NAMED_SCORE = 0.25  # of the first suspect's score: from here on a service is shown as a suspect

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from bot.rootcause.loose_lines import slot_of
 from bot.rootcause.model import Window
 
 MAX_STRETCHES = 4  # each costs an analysis
@@ -11,7 +12,8 @@ MIN_TRACES = 8  # a stretch with fewer, or without traces, tells nothing
 
 
 def stretches(baseline: Window, length_ns: int) -> Iterator[tuple[Window, Window]]:
-    """(a stretch, all the rest): 2 to MAX_STRETCHES, about as long as the incident if the baseline is long enough, cut between traces."""
+    """(a stretch, all the rest): 2 to MAX_STRETCHES, about as long as the incident if the baseline is long enough, cut between traces
+    (lines without one: between slots of time)."""
     starts = _trace_starts(baseline)
     if len(starts) < 2 * MIN_TRACES:
         return
@@ -35,13 +37,14 @@ def _trace_starts(window: Window) -> dict[str, int]:
     for span in window.spans:
         starts[span.trace_id] = min(starts.get(span.trace_id, span.start_ns), span.start_ns)
     for line in window.logs:
-        if line.trace_id and line.at_ns and line.trace_id not in starts:
-            starts[line.trace_id] = line.at_ns
+        unit = line.trace_id or slot_of(line)
+        if line.at_ns and unit not in starts:
+            starts[unit] = line.at_ns
     return starts
 
 
 def _only(window: Window, traces: frozenset[str], inside: bool) -> Window:
     return Window(
         tuple(span for span in window.spans if (span.trace_id in traces) is inside),
-        tuple(line for line in window.logs if line.trace_id and (line.trace_id in traces) is inside),
+        tuple(line for line in window.logs if ((line.trace_id or slot_of(line)) in traces) is inside),
     )

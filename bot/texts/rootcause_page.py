@@ -16,7 +16,7 @@ from bot.texts.service_graph import service_graph
 STYLE = Path(__file__).with_suffix(".css")
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 VERDICTS = {"no-culprit": "No culprit: nothing is odder than in health", "inconclusive": "Inconclusive: this cannot be judged"}
-MAX_SUSPECTS = 12
+MAX_SUSPECTS = 8
 MAX_TEXT_CHARS = 400
 CURVE_WIDTH, CURVE_HEIGHT = 1000.0, 120.0
 Shown = Callable[[str], str]

@@ -16,7 +16,7 @@ BASELINE_MINUTES, INCIDENT_MINUTES = 90, 6
 NOBODY = Symptom()
 
 # requests a minute, own time of a request in seconds
-SERVICES: Mapping[str, tuple[float, float]] = {
+SERVICES: dict[str, tuple[float, float]] = {
     "front": (600, 0.020),
     "cart": (300, 0.010),
     "orders": (200, 0.030),

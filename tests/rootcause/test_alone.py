@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.rootcause.calibrate import load_weights
 from bot.rootcause.locate import locate
 from bot.rootcause.model import Answer, Window
 from tests.rootcause.alone_faults import FAULTS
@@ -20,7 +21,7 @@ SEEDS = range(4)
 def answer(folder: Path, write: Callable[[Trace], None], seed: int, kinds: bool = True) -> Answer:
     trace = Trace(random.Random(seed), kinds)
     write(trace)
-    return locate(window(folder, trace), Window())
+    return locate(window(folder, trace), Window(), load_weights())
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -7,8 +7,20 @@ from dataclasses import replace
 import pytest
 
 from bot.rootcause.metrics import metrics_view
-from bot.rootcause.model import Symptom, Window
-from tests.rootcause.metric_world import BASELINE_MINUTES, HEALTH, INCIDENT_MINUTES, NOBODY, Trouble, look, ranking, renamed, shop
+from bot.rootcause.model import Series, Symptom, Window
+from tests.rootcause.metric_world import (
+    BASELINE_MINUTES,
+    HEALTH,
+    INCIDENT_MINUTES,
+    MINUTE_NS,
+    NOBODY,
+    START_NS,
+    Trouble,
+    look,
+    ranking,
+    renamed,
+    shop,
+)
 
 SLOW_FRONT = Symptom("front", "latency")
 FAILING_FRONT = Symptom("front", "availability")
@@ -67,6 +79,22 @@ def test_who_stops_calling_is_blamed_not_who_is_no_longer_called() -> None:
 
 def test_traffic_that_stays_away_at_the_front_is_no_early_return() -> None:
     assert not [one for one in look(Trouble(traffic=0.2)).findings if one.fault == "traffic"]
+
+
+def test_a_handful_of_calls_fewer_is_chance() -> None:
+    def hourly(minutes: int, start: int, calls: float) -> Window:
+        times = tuple(START_NS + minute * MINUTE_NS for minute in range(start, start + minutes))
+        counts = {"front": 100.0, "report": calls}
+        return Window(
+            series=tuple(
+                Series(service, "", "requests", "Sum", "", "gauge", (), "", "", times, (count,) * minutes)
+                for service, count in counts.items()
+            ),
+            graph=frozenset({("front", "report")}),
+        )
+
+    assert ranking(metrics_view(hourly(4, 60, 2.0), hourly(60, 0, 4.0), NOBODY)) == []
+    assert ranking(metrics_view(hourly(4, 60, 20.0), hourly(60, 0, 40.0), NOBODY))[0][0] == "front"
 
 
 @pytest.mark.parametrize("seed", range(11, 15))
