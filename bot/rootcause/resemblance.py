@@ -8,19 +8,25 @@ of their traits (vector space model: Salton, Wong and Yang, 1975), less for what
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.rootcause.model import Finding, View
 from bot.signature import shape
 
+_FIGURES = re.compile(
+    r"\b(?:\d+|none|all) of \d+\b| \(and \d+ more[^)]*\)"
+)  # a log finding's sentence without them names places in the code
+
 Trait = tuple[str, ...]
 Traits = Mapping[Trait, float]
 
+OPERATION = 0.5  # an operation weighs half: a fault shows at several, now more at one, now at another
 SQUARED = 2.0  # strength 1.0 (the oddest of health) weighs a half, a third of it a tenth
 CHANCE = 0.05  # squared weight of what chance alone may show on either side: two healthy looks never resemble each other
-RESEMBLES = 0.5  # more in common than apart
-MARGIN = 0.1  # nearer than any past incident of another cause by so much
+RESEMBLES = 0.55  # more in common than apart: the same fault at another place in the code has 0.54
+MARGIN = 0.05  # nearer than any past incident of another cause by so much
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +53,18 @@ def traits(views: Sequence[View]) -> Traits:
     for finding in (one for view in views for one in view.findings if not one.symptom_of):
         strength = finding.strength**SQUARED
         weight = strength / (1.0 + strength)
-        for trait in _names(finding):
-            found[trait] = max(found.get(trait, 0.0), weight)
+        for trait, share in _names(finding):
+            found[trait] = max(found.get(trait, 0.0), share * weight)
     return found
 
 
-def _names(finding: Finding) -> list[Trait]:
-    names: list[Trait] = [("fault", finding.service, finding.fault)]
+def _names(finding: Finding) -> list[tuple[Trait, float]]:
+    """The finding's traits, each with its share of the finding's weight."""
+    names: list[tuple[Trait, float]] = [(("fault", finding.service, finding.fault), 1.0)]
     if finding.operation:
-        names.append(("operation", finding.service, finding.fault, shape(finding.operation)))
-    if finding.source == "logs":  # the sentence up to its figures names the places in the code
-        names.append(("place", finding.service, shape(finding.what.partition(":")[0])))
+        names.append((("operation", finding.service, finding.fault, shape(finding.operation)), OPERATION))
+    if finding.source == "logs":
+        names.append((("place", finding.service, _FIGURES.sub("", finding.what)), 1.0))
     return names
 
 
