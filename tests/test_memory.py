@@ -104,7 +104,7 @@ def test_a_post_mortem_that_somebody_copied_or_forged_is_not_remembered(tmp_path
                 await j.world.do("wendy", "POST", f"/issues/{second}/comments", {"body": f"### Post-mortem\n\n{text}"})
             await j.world.do("wendy", "PATCH", f"/issues/{second}", {"state": "closed"})
             forge = _Reading(j)
-            assert [one.issue for one in await Chronicle(KEYRING, BOT).past(forge)] == [j.number]  # type: ignore[arg-type]
+            assert [one.issue for one in await Chronicle(KEYRING, BOT).past(forge)] == [j.number]
 
     asyncio.run(story())
 
@@ -135,11 +135,11 @@ def test_a_running_process_notices_what_is_said_under_an_incident_that_it_has_re
         async with jobs(tmp_path) as j:
             await learnt(j, j.number)
             chronicle, forge = Chronicle(KEYRING, BOT), _Reading(j)
-            (before,) = await chronicle.past(forge)  # type: ignore[arg-type]
+            (before,) = await chronicle.past(forge)
             assert [use.result for use in before.uses] == [UseResult.HEALED]
             await j.record(j.number, NoticeRecord(REVERTED_NOTICE, 0))
             await j.record(j.number, CommandRecord(77, "correct", "alice", True, argument="cause=postgres"))
-            (after,) = await chronicle.past(forge)  # type: ignore[arg-type]
+            (after,) = await chronicle.past(forge)
             assert [use.result for use in after.uses] == [UseResult.CORRECTED]
 
     asyncio.run(story())

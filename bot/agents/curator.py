@@ -12,6 +12,7 @@ from bot.signature import parse
 from bot.texts.figures import a_minute
 
 _COMMIT = re.compile(r"\b[Cc]ommit [0-9a-f]{7,40}\b")
+PREVENTED, PROOF = "What would have prevented it: ", "Proof: "
 PREVENTION: Mapping[str, str] = {
     "dependency-hangs": "a time-out and a circuit breaker on this call from the start (sre-space audit finds calls without one)",
     "dependency-fails": "a fallback at the caller for the time that the dependency fails",
@@ -89,16 +90,17 @@ def _proof(signal: Signal, found: Diagnosis | None, outcome: OutcomeRecord) -> s
         parts.append(f"{measured} with the fix")
     else:
         parts.append("nothing was measured after a fix")
-    return f"Proof: {'; '.join(parts)}."
+    return f"{PROOF}{'; '.join(parts)}."
 
 
 def _prevention(signature: str) -> str:
     """What would have prevented it, by the kind of cause."""
     known = parse(signature)
     if known is None:
-        return "What would have prevented it is not known: no cause was certain enough."
+        return f"{PREVENTED}not known, no cause was certain enough."
     at = next((role for role in reversed(known.roles) if role), known.service)
-    return f"It would have been prevented by {PREVENTION[known.mechanism].format(at=at)}."
+    _, place, function = at.rpartition(":")  # of a code location the function
+    return f"{PREVENTED}{PREVENTION[known.mechanism].format(at=f'{function}()' if place else at)}."
 
 
 def _text(signal: Signal, cause: str, remedy: Remedy | None, outcome: OutcomeRecord) -> str:

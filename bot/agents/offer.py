@@ -54,7 +54,7 @@ def with_fix(text: str, fix: KnownFix) -> str:
     if "fixes" not in top:
         return "\n".join([*lines, "fixes:", *entry, ""])
     node = top["fixes"].node
-    if not top["fixes"].is_list or node.flow_style or not top["fixes"].items():
+    if not top["fixes"].is_list or getattr(node, "flow_style", True) or not top["fixes"].items():
         raise Refused(f"{KNOWN}:{top['fixes'].line}: fixes: write it as a list with one entry a line, so that one can be added")
     indent = " " * node.start_mark.column
     added = [indent + line[2:] for line in entry]

@@ -34,8 +34,8 @@ def post_mortem(pm: PostMortem, incident: IncidentRecord, outcome: OutcomeRecord
 
 def _told(pm: PostMortem) -> str:
     """Impact, proof, prevention: nothing for one that was written before there were any."""
-    named = (("Impact", pm.impact), ("Proof", pm.proof.removeprefix("Proof: ")), ("Prevention", pm.prevention))
-    return "\n".join(f"- **{name}:** {plain(words, 400)}" for name, words in named if words)
+    parts = (("Impact", pm.impact), ("Proof", pm.proof), ("What would have prevented it", pm.prevention))
+    return "\n".join(f"- **{name}:** {plain(words.removeprefix(f'{name}: '), 400)}" for name, words in parts if words)
 
 
 def _timeline(pm: PostMortem, begun_s: float) -> str:
