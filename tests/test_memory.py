@@ -13,16 +13,19 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.agents import replies
 from bot.agents.offer import KNOWN, offers, with_fix
 from bot.chronicle import Chronicle
 from bot.codec import from_json, to_json
 from bot.errors import Refused
+from bot.facts import Asked
 from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, NoticeRecord, OutcomeRecord, PostMortemRecord
 from bot.model import OutcomeKind, PostMortem, UseResult
 from bot.names import OFFER_PREFIX, REVERTED_NOTICE
 from bot.policy.load import load_directory
 from bot.policy.schema import KnownFix
 from bot.signature import Signature
+from tests.decide_facts import facts, issue
 from tests.diagnosis.cases import remembered
 from tests.job_world import BOT, INCIDENT, KEYRING, STARTED_S, Jobs, jobs
 from tests.local.actions_world import World, world
@@ -141,6 +144,27 @@ def test_a_running_process_notices_what_is_said_under_an_incident_that_it_has_re
             await j.record(j.number, CommandRecord(77, "correct", "alice", True, argument="cause=postgres"))
             (after,) = await chronicle.past(forge)
             assert [use.result for use in after.uses] == [UseResult.CORRECTED]
+
+    asyncio.run(story())
+
+
+def test_a_person_says_what_it_was_under_a_closed_incident_and_memory_takes_it_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def story() -> None:
+        async with jobs(tmp_path) as j:
+            await learnt(j, j.number)
+            for words, accepted in (("", False), ("cause=postgres it ran out of connections", True)):
+                path = f"/issues/{j.number}/comments"
+                comment = await j.world.do("alice", "POST", path, {"body": f"/sre correct {words}"})
+                asked = Asked(comment["id"], j.number, "correct", words, "alice")
+                seen = facts(issue=issue(number=j.number, state="closed"))
+                reply = await replies.answer(asked, seen, _Reading(j), KEYRING, BOT)
+                assert reply.accepted is accepted
+                (fix,) = await shown(j, capsys)
+                assert fix["would_be_used"] is not accepted
+            (lesson,) = await Chronicle(KEYRING, BOT).past(_Reading(j))
+            assert lesson.cause == "postgres. it ran out of connections"
 
     asyncio.run(story())
 
