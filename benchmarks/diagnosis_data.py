@@ -56,12 +56,12 @@ def write(folder: Path, seed: int = 1) -> None:
     draw, suite = random.Random(seed), folder / "rca" / "generated-shop"
     answers: dict[str, Json] = {}
     for day in (0, 1):
-        _save(suite / "_normal" / f"day-{day}", record(draw, BEGAN_MS + day * DAY_MS, BASELINE_MS, Fault()))
+        save_recording(suite / "_normal" / f"day-{day}", record(draw, BEGAN_MS + day * DAY_MS, BASELINE_MS, Fault()))
     cases = [Fault(service, kind) for kind in FAULTS for service in FAULTY] + [Fault()] * CONTROLS
     for number, fault in enumerate(cases):
         name, day = f"case-{number:02d}", number % 2
         began_ms = BEGAN_MS + day * DAY_MS + 3_600_000 * (number + 1)
-        _save(suite / name / "incident", record(draw, began_ms, INCIDENT_MS, fault))
+        save_recording(suite / name / "incident", record(draw, began_ms, INCIDENT_MS, fault))
         question = {"baseline": f"../_normal/day-{day}", "symptom": None}
         (suite / name / "question.json").write_text(json.dumps(question))
         answers[name] = {"service": fault.service, "fault": fault.kind} if fault.service else {"none": True}
@@ -114,11 +114,11 @@ def _log(made: Recording, service: str, trace: str, span: str, at_ms: float, tex
     made.lines[service].append({"timeUnixNano": at, "severityNumber": severity, "body": body, "traceId": trace, "spanId": span})
 
 
-def _save(folder: Path, made: Recording) -> None:
-    _lines(
+def save_recording(folder: Path, made: Recording) -> None:
+    write_lines(
         folder / "traces.jsonl.gz", ({"resourceSpans": [_of(one, {"scopeSpans": [{"spans": spans}]})]} for one, spans in made.spans.items())
     )
-    _lines(
+    write_lines(
         folder / "logs.jsonl.gz",
         ({"resourceLogs": [_of(one, {"scopeLogs": [{"logRecords": lines}]})]} for one, lines in made.lines.items()),
     )
@@ -130,14 +130,14 @@ def _save(folder: Path, made: Recording) -> None:
         }
         for one, points in made.points.items()
     )
-    _lines(folder / "metrics.jsonl.gz", gauges)
+    write_lines(folder / "metrics.jsonl.gz", gauges)
 
 
 def _of(service: str, signals: Json) -> Json:
     return {"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}, **signals}
 
 
-def _lines(path: Path, lines: Iterable[Json]) -> None:
+def write_lines(path: Path, lines: Iterable[Json]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with gzip.GzipFile(path, "wb", compresslevel=1, mtime=0) as file:
         for line in lines:

@@ -35,8 +35,10 @@ class Compared:
 
 
 def compare_logs(incident: Window, baseline: Window, services: frozenset[str], known: frozenset[str] = frozenset()) -> Compared:
-    """What follows what in lines that name their trace, how often something is said in those that name none. `known`: sorts of failure
-    that are no news although the baseline has none of them."""
+    """What follows what in lines that name their trace, how often something is said in those that name none.
+
+    `known`: sorts of failure that are no news although the baseline has none of them.
+    """
     texts = Texts(services)
     old, new = plant(baseline.spans), plant(incident.spans)
     old_failed, new_failed = failures(baseline, old, texts), failures(incident, new, texts)

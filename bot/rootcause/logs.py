@@ -6,6 +6,7 @@ from bot.rootcause.log_changes import compare_logs
 from bot.rootcause.model import Finding, View, Window
 from bot.rootcause.oddities import findings, strongest
 from bot.rootcause.stretches import length_ns, stretches
+from bot.rootcause.thinning import MAX_HEALTHY_RECORDS, thinned
 
 MIN_SHARED = 5  # places in runs that both windows have: with fewer there is nothing to compare
 MANY_SHARED = 50  # from here on more of them make nothing surer
@@ -17,10 +18,11 @@ def logs_view(incident: Window, baseline: Window) -> View:
         missing = "incident" if not incident.logs else "baseline"
         return View("logs", (), False, f"the {missing} holds no log lines")
     services = frozenset(one.service for window in (incident, baseline) for part in (window.spans, window.logs) for one in part)
+    incident, baseline = thinned(incident), thinned(baseline)
     compared = compare_logs(incident, baseline, services)
     if compared.shared < MIN_SHARED:
         return View("logs", (), False, f"incident and baseline share only {compared.shared} places in their logs")
-    parts = stretches(baseline, length_ns(incident))
+    parts = stretches(thinned(baseline, MAX_HEALTHY_RECORDS), length_ns(incident))
     healthy = max((strongest(compare_logs(part, rest, services, compared.known).oddities) for part, rest in parts), default=0.0)
     found = findings(compared.oddities, compared.forest, "logs", healthy, compared.work)
     return View("logs", found, True, features=features(found, compared.shared, healthy))

@@ -6,7 +6,7 @@ Weaker evidence than successions: what is said depends on traffic. New sorts of 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from bot.rootcause.chance import more_often
@@ -38,24 +38,20 @@ def loose_changes(usual: Iterable[LogLine], now: Iterable[LogLine], texts: Texts
     old, new = _said(usual, texts), _said(now, texts)
     known = {text for _, text, error in old.steps if error}
     found = []
-    for key, slots in sorted(new.steps.items()):
+    for key in sorted(old.steps.keys() | new.steps.keys()):
         service, text, error = key
-        if service not in old.slots or len(slots) < MIN_SLOTS:
+        all_before, all_now = old.slots.get(service), new.slots.get(service)
+        if not all_before or not all_now:
             continue
-        before = old.steps.get(key, set())
-        evidence = more_often(len(before), len(old.slots[service]), len(slots), len(new.slots[service]))
+        before, after = old.steps.get(key, set()), new.steps.get(key, set())
         full = OTHER_EVIDENCE if not error else MORE_ERRORS_EVIDENCE if text in known else NEW_ERROR_EVIDENCE
-        found.append(_oddity(key, evidence / full, (len(before), len(old.slots[service])), (slots, len(new.slots[service]))))
-    for key, before in sorted(old.steps.items()):
-        service, _, error = key
-        if not error and service in new.slots:
-            missing = len(new.slots[service]) - len(new.steps.get(key, ()))
-            evidence = more_often(len(old.slots[service]) - len(before), len(old.slots[service]), missing, len(new.slots[service]))
-            silent = new.slots[service] - new.steps.get(key, set())
-            found.append(
-                _oddity(key, evidence / OTHER_EVIDENCE, (len(before), len(old.slots[service])), (silent, len(new.slots[service])), True)
-            )
-    return [one for one in found if one.strength > 0], len(old.steps.keys() & new.steps.keys())
+        counts = (len(before), len(all_before), len(after), len(all_now))
+        if len(after) >= MIN_SLOTS:
+            found.append(_oddity(key, more_often(*counts) / full, counts, after))
+        if not error:  # an error that is gone is no fault
+            silent = more_often(counts[1] - counts[0], counts[1], counts[3] - counts[2], counts[3])
+            found.append(_oddity(key, silent / full, counts, all_now - after))
+    return found, len(old.steps.keys() & new.steps.keys())
 
 
 def _said(lines: Iterable[LogLine], texts: Texts) -> _Said:
@@ -70,10 +66,8 @@ def _said(lines: Iterable[LogLine], texts: Texts) -> _Said:
     return said
 
 
-def _oddity(key: tuple[str, str, bool], strength: float, usual: tuple[int, int], now: tuple[set[int], int], gone: bool = False) -> Oddity:
+def _oddity(key: tuple[str, str, bool], strength: float, counts: tuple[int, int, int, int], slots: set[int]) -> Oddity:
     service, text, error = key
-    count = now[1] - len(now[0]) if gone else len(now[0])
-    what = f"written in {usual[0]} of {usual[1]} slots of 5 s before, in {count} of {now[1]} now: {text[:SHOWN]}"
-    since_ns = min(now[0], default=0) * SLOT_NS
-    instances: Mapping[str, int] = Counter()
-    return Oddity(service, "", "errors" if error else "unknown", strength, what, (), instances, since_ns, (text[:SHOWN],))
+    what = f"written in {counts[0]} of {counts[1]} slots of 5 s before, in {counts[2]} of {counts[3]} now: {text[:SHOWN]}"
+    since_ns = min(slots, default=0) * SLOT_NS
+    return Oddity(service, "", "errors" if error else "unknown", strength, what, (), Counter(), since_ns, (text[:SHOWN],))

@@ -14,11 +14,13 @@ from bot.rootcause.measures import Measures
 
 NOISE = 0.05  # of what services usually show: far below it, ratios are noise
 MIN_RISE = 0.2  # 22 %, in logarithms: less is no fault, however steady the series was
+MIN_RISE_OF_WORK = 0.5  # 65 % more than it and a usual service together
 MIN_FAILURES = 0.5  # one more failed request in two intervals is the least that counts
 TINY = 1e-9  # where nothing is known of the noise: logarithms need more than 0
 WORST_FAILURES = 0.9  # failures come in bursts: one outage of the baseline touches more than 3 % of its stretches
 DEVIATIONS = 3.0  # of a Poisson count: a change of traffic below that is chance
 WORKING = ("cpu", "work")
+IDLE = 1.0  # the same of processor time and other work: what an idle service does is a matter of chance, ten times nothing is nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ class Baseline:
     def _floor(self, key: Key, health: Health) -> float:
         if key.quantity == "failures":
             return MIN_FAILURES
+        if key.quantity.startswith(WORKING):
+            return MIN_RISE_OF_WORK
         if key.quantity != "requests":
             return MIN_RISE
         counted = self.unscaled(key, health.usual) * half_of(self.window)
@@ -146,4 +150,5 @@ def _noise(values: Mapping[Key, Values]) -> defaultdict[tuple[str, str], float]:
     for key, points in values.items():
         if not key.instance and points and (middle := median(points.values())) > 0.0:
             usual[key.quantity, key.label.metric].append(middle)
-    return defaultdict(lambda: TINY, {whose: NOISE * median(found) for whose, found in usual.items()})
+    parts = {whose: IDLE if whose[0].startswith(WORKING) else NOISE for whose in usual}
+    return defaultdict(lambda: TINY, {whose: parts[whose] * median(found) for whose, found in usual.items()})

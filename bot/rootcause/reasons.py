@@ -29,7 +29,7 @@ def _why(verdict: Verdict, suspects: Sequence[Suspect], views: Sequence[View]) -
             yield "nothing in the structure of these traces is a fault; whether they are slower than usual only a baseline can say"
         elif suspects:
             first = suspects[0]
-            yield f"the oddest service, {first.service}, is {first.score:.2f} times as odd as the oddest healthy stretch: no more than in health"
+            yield f"the oddest service, {first.service}, is {first.score:.2f} times as odd as the oddest healthy stretch: as odd as health"
         else:
             yield "nothing differs from the baseline by more than chance"
     elif not any(view.comparable for view in views):

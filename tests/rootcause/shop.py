@@ -64,7 +64,7 @@ def _play(visit: Visit, trace: str, parent: str, caller: str, at_ns: int, number
         call_id = f"{len(spans):016x}"
         spans.append(Span(trace, call_id, parent, caller, "", "POST", CLIENT, at_ns, at_ns + 10 * MS, visit.failed, visit.service))
         return at_ns + 10 * MS
-    call_id, own_id = f"{len(spans):016x}", f"{len(spans) + 1:016x}"
+    call_id, own_id = f"{len(spans):016x}", f"{len(spans) + (1 if caller else 0):016x}"
     place = len(spans)
     jitter_ns = (number * 7 % 5) * MS // 5
     here_ns = at_ns + visit.gap_ms * MS // 2
@@ -98,3 +98,8 @@ def _blank(trace: str) -> Span:
 
 def healthy(count: int = 30, *, begin_s: int = 0) -> Window:
     return window([CHECKOUT] * count, begin_s=begin_s)
+
+
+def on_pod(number: int) -> Visit:
+    """The stock room has several instances."""
+    return CHECKOUT.at("stock", lambda visit: replace(visit, instance=f"pod-{number}"))

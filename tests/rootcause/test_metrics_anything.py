@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.rootcause.metrics import metrics_view
-from bot.rootcause.model import Series, Symptom, Window
+from bot.rootcause.model import Instrument, Series, Symptom, Window
 
 NAMES = st.sampled_from(["", "a", "b", "c", "\N{ZERO WIDTH SPACE}<script>"])
 METRICS = st.sampled_from(["requests", "latency", "availability", "cpu", "edge", "PodP99(s)", "", "%(x)s{0}"])
 STATISTICS = st.sampled_from(["", "Average", "p99", "Sum", "count", "failed_share", "0.5"])
+INSTRUMENTS: tuple[Instrument, ...] = ("gauge", "delta", "cumulative")
 SECOND_NS = 10**9
 
 
@@ -23,7 +24,7 @@ def windows(draw: st.DrawFn) -> Window:
         values = draw(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=24))
         start = draw(st.integers(0, 3))
         times = tuple((start + at) * 60 * SECOND_NS for at in range(len(values)))
-        instrument = draw(st.sampled_from(["gauge", "delta", "cumulative"]))
+        instrument: Instrument = draw(st.sampled_from(INSTRUMENTS))
         whose = [draw(NAMES) for _ in range(4)]
         series.append(
             Series(whose[0], whose[1], draw(METRICS), draw(STATISTICS), "", instrument, (), whose[2], whose[3], times, tuple(values))
