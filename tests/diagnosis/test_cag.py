@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
-from bot.agents.cag import answer
+from bot.agents.cag import answer, obstacle
 from bot.agents.curator import post_mortem
 from bot.diagnosis.localise import localise, signature_of
 from bot.journal import DiagnosisRecord, OutcomeRecord
@@ -126,3 +127,12 @@ def test_a_post_mortem_has_no_commit_in_its_text_and_none_without_a_diagnosis() 
     assert "75 % errors, before 0 % errors" in written.text
     bare = post_mortem(case.incident, None, outcome, issue=12, title="t", opened_s=0)
     assert (bare.signature, bare.remedy, bare.answered_by) == ("", None, "")
+
+
+def test_a_remembered_fix_that_means_nothing_on_todays_tree_has_an_obstacle() -> None:
+    found = answer(hang_case(), [remembered(7, HANG, HEALED)], cases.policies())
+    assert found is not None and found.remedy is not None
+    today, moved = "1" * 40, "2" * 40
+    tree = cases.Repository({today: {"deploy/hub.yaml": cases.MANIFEST}, moved: {"deploy/hub.yml": cases.MANIFEST}})
+    assert asyncio.run(obstacle(tree, cases.policies(), found.remedy, today)) == ""
+    assert "does not exist" in asyncio.run(obstacle(tree, cases.policies(), found.remedy, moved))

@@ -71,7 +71,9 @@ def test_a_post_mortem_tells_timeline_impact_cause_fix_proof_outcome_and_prevent
     assert PREVENTION["dependency-hangs"] in told.prevention
     assert all(part in told.text for part in (told.impact, told.proof, told.prevention)), "the document in ChromaDB holds them too"
     shown = post_mortem_text(told, hang_case().incident, ended(), LINKS)
-    assert all(word in shown for word in ("**Impact:**", "**Proof:**", "**What would have prevented it:**", "Timeline", "attempt 1 ended: healed"))
+    assert all(
+        word in shown for word in ("**Impact:**", "**Proof:**", "**What would have prevented it:**", "Timeline", "attempt 1 ended: healed")
+    )
 
 
 def test_every_attempt_is_remembered_with_what_became_of_it() -> None:
