@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "curate": ("bot.commands.curate", "write the post-mortem of a closed incident and remember it"),
     "audit": ("bot.commands.audit", "look through the repository for architecture risks"),
     "detect": ("bot.commands.detect", "replay OTLP files and report what went wrong, when and where"),
+    "memory": ("bot.commands.memory", "show what is remembered, or build the vector index anew from GitHub"),
+    "recall": ("bot.commands.recall", "find the past incident that recorded telemetry is like"),
     "policy": ("bot.commands.policy", "explain and test the policies"),
 }
 EXIT_REFUSED = 64  # bad usage, missing settings, a wrong world: trying again changes nothing

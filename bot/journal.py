@@ -70,6 +70,7 @@ class CommandRecord:
     sha: str = ""
     pull: int = 0
     at_s: float = 0.0  # by the bot's clock; GitHub's times have whole seconds only
+    argument: str = ""  # of `correct`: what the person said, as they said it
 
 
 class Call(StrEnum):

@@ -156,11 +156,14 @@ class Suspect:
     score: float
 
 
+RemedyKind = Literal["revert", "bound-dependency"]
+
+
 @dataclass(frozen=True)
 class Remedy:
     """A parametric fix: the content of the files follows from it and from the base commit alone."""
 
-    kind: Literal["revert", "bound-dependency"]
+    kind: RemedyKind
     commit: str = ""  # revert: the guilty commit
     service: str = ""  # bound-dependency: whose manifest
     dependency: str = ""
@@ -286,6 +289,46 @@ class OutcomeKind(StrEnum):
     ERROR = "error"
 
 
+class UseResult(StrEnum):
+    """What became of a remedy that was used, or offered, once."""
+
+    HEALED = "healed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # not measured, or not carried out: says nothing for or against it
+    REFUSED = "refused"  # a person closed its pull request
+    REVERTED = "reverted"  # a person took it back later
+    CORRECTED = "corrected"  # a person named another cause
+
+
+@dataclass(frozen=True)
+class Use:
+    """One remedy of one attempt, as CAG counts it."""
+
+    attempt: int
+    signature: str
+    remedy: str  # its kind
+    result: UseResult
+    at_s: float
+    blamed: tuple[str, ...] = ()  # the suspect's name and place
+    pull: int = 0
+    merge_sha: str = ""  # of its pull request, "" when it was never merged
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a person with write permission said the cause was."""
+
+    by: str
+    culprit: str  # "" when they named none
+    words: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    at_s: float
+    what: str
+
+
 @dataclass(frozen=True)
 class PostMortem:
     """What an incident taught. `outcome` is of the attempt that ended it."""
@@ -301,6 +344,12 @@ class PostMortem:
     opened_s: float
     healed_s: float | None
     text: str  # one paragraph: the document that recall searches
+    timeline: tuple[Moment, ...] = ()
+    impact: str = ""  # one sentence, like the next two
+    proof: str = ""
+    prevention: str = ""
+    uses: tuple[Use, ...] = ()  # of every attempt, oldest first
+    correction: Correction | None = None
 
 
 # --- what agents say --------------------------------------------------------------------------------------------------------------

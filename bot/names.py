@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 BRANCH_PREFIX = "sre/"
+OFFER_PREFIX = "sre-known/"  # pull requests that only people merge
 DIAGNOSE_WORKFLOW = "diagnose.yml"
 GUARDRAIL_WORKFLOW = "guardrail.yml"
 CURATOR_WORKFLOW = "curator.yml"
@@ -14,6 +15,7 @@ HOLD_ALL_LABEL = "sre:hold-all"
 NEEDS_HUMAN_LABEL = "sre:needs-human"
 CLOSING_NOTICE = "closing"
 DUPLICATE_NOTICE = "duplicate"
+REVERTED_NOTICE = "fix-reverted"
 AUTHOR_NAME = "SRE-Space"
 AUTHOR_EMAIL = "sre-space@users.noreply.github.com"
 

@@ -249,13 +249,19 @@ async def _think(attempt: int, f: Facts, h: Hands) -> None:
     case = await gather(h.forge, h.eyes.policies, f.incident, evidence, tried_suspects(_records(f)))
     past = await h.chronicle.past(h.forge)
     answer = cag.answer(case, past, h.eyes.policies)
-    if answer is not None:
+    obstacle = await cag.obstacle(h.forge, h.eyes.policies, answer.remedy, case.base_sha) if answer and answer.remedy else ""
+    if answer is not None and not obstacle:
         record = DiagnosisRecord(attempt, answer, case.base_sha, h.clock.now())
         h.say(f, "cag", Phase.ORIENT, f"I know this one: {answer.cause}", confidence=f"{answer.confidence:.3f}")
         text = texts.diagnosis(record, case.evidence, h.eyes.policies, h.links)
         await ensure_comment(h.forge, h.eyes.keyring, h.eyes.bot, number, record, text)
         return
-    h.say(f, "cag", Phase.ORIENT, f"none of {len(past)} remembered incidents fits: Brain has to think")
+    none = (
+        f"the fix that I remember does not apply to today's tree ({obstacle})"
+        if obstacle
+        else f"none of {len(past)} remembered incidents fits"
+    )
+    h.say(f, "cag", Phase.ORIENT, f"{none}: Brain has to think")
     run_id = await h.forge.dispatch(DIAGNOSE_WORKFLOW, ref=f.default_branch, inputs={"issue": str(number), "attempt": str(attempt)})
     await _until_listed(DIAGNOSE_WORKFLOW, run_id, h)
 

@@ -203,6 +203,10 @@ class Memory(Recall, Protocol):
     """A cache: `rebuild` from GitHub loses nothing. Only the Curator writes it."""
 
     def remember(self, post_mortem: PostMortem) -> None: ...
+    def sync(self, post_mortems: Iterable[PostMortem]) -> None:
+        """Adds what is missing and replaces what says something else."""
+        ...
+
     def rebuild(self, post_mortems: Iterable[PostMortem]) -> None: ...
 
 

@@ -26,6 +26,7 @@ from bot.setting_values import (
 
 LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _PROFILES = ("local", "cloud")
+_EMBEDDINGS = ("offline", "openai")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -57,6 +58,8 @@ class Settings:
     openai_api_key: str = field(repr=False)
     openai_base_url: str
     openai_model: str
+    openai_embedding_model: str
+    embedding: str
     chroma_path: Path
     chroma_url: str
     demo_controls_url: str
@@ -207,6 +210,14 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("openai_base_url", ("OPENAI_BASE_URL",), "another endpoint that speaks OpenAI's API", read_url, default_note="OpenAI's"),
     Setting("openai_model", ("SRE_OPENAI_MODEL", "OPENAI_MODEL"), "the model's name", default="gpt-4o"),
+    Setting(
+        "embedding",
+        ("SRE_EMBEDDING",),
+        "`offline` (hashed words, no model, no network) or `openai` (the endpoint of `OPENAI_BASE_URL`): how the memory embeds texts",
+        one_of(_EMBEDDINGS),
+        "offline",
+    ),
+    Setting("openai_embedding_model", ("OPENAI_EMBEDDING_MODEL",), "the embedding model's name", default="text-embedding-3-small"),
     Setting("chroma_path", ("SRE_CHROMA_PATH",), "folder of the embedded ChromaDB", lambda text: Path(read_text(text)), ".sre/chroma"),
     Setting("chroma_url", ("CHROMA_URL",), "a shared ChromaDB server instead of the embedded one", read_url, default_note="embedded"),
     Setting(

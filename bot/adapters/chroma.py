@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,36 +10,37 @@ from urllib.parse import urlsplit
 
 import chromadb
 import httpx
-import numpy as np
 from chromadb.api.types import EmbeddingFunction
 from chromadb.config import Settings
 from chromadb.errors import ChromaError
 from chromadb.utils.embedding_functions import register_embedding_function
 
-from bot.adapters.embedding import embed
-from bot.codec import from_json, to_json
+from bot.adapters.bm25 import bm25, fused
+from bot.adapters.embedders import Embedder
 from bot.errors import Refused, Retry
+from bot.journal import PostMortemRecord
 from bot.model import PostMortem
+from bot.record import Keyring
 
-COLLECTION = "post-mortems-v1"
+COLLECTION = "post-mortems-v2"
 
 
 @register_embedding_function
-class HashedText(EmbeddingFunction[Any]):
-    """Our embedding under a name that ChromaDB stores with the collection, so that it never downloads a model of its own."""
+class NoEmbedding(EmbeddingFunction[Any]):
+    """Vectors are always handed over: a name that ChromaDB stores with the collection, so that it never downloads a model of its own."""
 
     def __init__(self) -> None: ...
 
     def __call__(self, input: Any) -> Any:
-        return [np.array(embed(text), dtype=np.float32) for text in input]
+        raise Refused("ChromaDB was asked to embed text by itself: hand it vectors")
 
     @staticmethod
     def name() -> str:
-        return "sre-space-hashed-text"
+        return "sre-space-none"
 
     @staticmethod
-    def build_from_config(config: dict[str, Any]) -> HashedText:
-        return HashedText()
+    def build_from_config(config: dict[str, Any]) -> NoEmbedding:
+        return NoEmbedding()
 
     def get_config(self) -> dict[str, Any]:
         return {}
@@ -49,10 +49,13 @@ class HashedText(EmbeddingFunction[Any]):
 class ChromaMemory:
     """The Memory port. `url` names a server (http://host:port); else `path` is a folder, and None keeps everything in this process.
 
-    Raises Retry when the server or the files cannot be used now.
+    Entries are sealed with the marker key like the records on GitHub: what somebody else wrote into a shared index, or into a restored
+    one, is never recalled. Raises Retry when the server or the files cannot be used now, and what the embedder raises.
     """
 
-    def __init__(self, path: Path | None, url: str = "") -> None:
+    def __init__(self, path: Path | None, url: str = "", *, keyring: Keyring, embedder: Embedder) -> None:
+        self._keyring, self._embed = keyring, embedder
+        self._name = f"{COLLECTION}-{embedder.name}"
         with _trouble():
             self._client: Any = _client(path, url, Settings(anonymized_telemetry=False))
             self._collection = self._open()
@@ -62,45 +65,84 @@ class ChromaMemory:
         self._upsert([post_mortem])
 
     def recall(self, text: str, limit: int) -> Sequence[tuple[PostMortem, float]]:
-        """Most similar first, with the cosine similarity clipped to 0..1."""
-        wanted = min(limit, self.count())
-        if wanted <= 0:
+        """Most similar first: by words (BM25) and by vectors, fused by rank; with the cosine similarity clipped to 0..1."""
+        known = self._all()
+        if limit <= 0 or not known:
             return ()
+        vector = self._embed([text])[0]
         with _trouble():
-            found = self._collection.query(query_texts=[text], n_results=wanted, include=["metadatas", "distances"])
-        pairs = zip(found["metadatas"][0], found["distances"][0], strict=True)
-        return tuple((from_json(PostMortem, json.loads(one["post_mortem"])), _similarity(distance)) for one, distance in pairs)
+            found = self._collection.query(query_embeddings=[vector], n_results=self.count(), include=["distances"])
+        near = {name: _similarity(distance) for name, distance in zip(found["ids"][0], found["distances"][0], strict=True) if name in known}
+        names = sorted(known)
+        scores = dict(zip(names, bm25(text, [document(known[name]) for name in names]), strict=True))
+        by_words = sorted((name for name in names if scores[name] > 0), key=lambda name: (-scores[name], name))
+        by_vectors = sorted(near, key=lambda name: (-near[name], name))
+        return tuple((known[name], near.get(name, 0.0)) for name in fused([by_words, by_vectors])[:limit])
 
     def count(self) -> int:
         with _trouble():
             return int(self._collection.count())
 
+    def sync(self, post_mortems: Iterable[PostMortem]) -> None:
+        """Adds what is missing and replaces what says something else; older ones stay."""
+        known = self._all()
+        latest = {_id(one.issue): one for one in post_mortems}
+        self._upsert([one for name, one in sorted(latest.items()) if known.get(name) != one])
+
     def rebuild(self, post_mortems: Iterable[PostMortem]) -> None:
         """Forgets everything and remembers exactly these."""
         with _trouble():
-            self._client.delete_collection(COLLECTION)
+            self._client.delete_collection(self._name)
             self._collection = self._open()
         latest = {one.issue: one for one in post_mortems}
-        if latest:
-            self._upsert([latest[issue] for issue in sorted(latest)])
+        self._upsert([latest[issue] for issue in sorted(latest)])
+
+    def _all(self) -> dict[str, PostMortem]:
+        """Everything that is there and ours, by id."""
+        with _trouble():
+            rows = self._collection.get(include=["metadatas"])
+        found = {}
+        for name, row in zip(rows["ids"], rows["metadatas"], strict=True):
+            if (one := self._opened(name, row)) is not None:
+                found[name] = one
+        return found
+
+    def _opened(self, name: str, row: Any) -> PostMortem | None:
+        """None when it is not sealed by us for this place."""
+        sealed, number = str((row or {}).get("sealed", "")), name.removeprefix("issue-")
+        if not number.isascii() or not number.isdigit():
+            return None
+        records = self._keyring.read(sealed, int(number))
+        return next((r.post_mortem for r in records if isinstance(r, PostMortemRecord) and r.post_mortem.issue == int(number)), None)
 
     def _open(self) -> Any:
         return self._client.get_or_create_collection(
-            COLLECTION, embedding_function=HashedText(), configuration={"hnsw": {"space": "cosine"}}
+            self._name, embedding_function=NoEmbedding(), configuration={"hnsw": {"space": "cosine"}}
         )
 
     def _upsert(self, post_mortems: Sequence[PostMortem]) -> None:
+        if not post_mortems:
+            return
+        documents = [document(one) for one in post_mortems]
+        vectors = self._embed(documents)
         with _trouble():
             self._collection.upsert(
-                ids=[f"issue-{one.issue}" for one in post_mortems],
-                documents=[_document(one) for one in post_mortems],
-                metadatas=[{"signature": one.signature, "post_mortem": json.dumps(to_json(one))} for one in post_mortems],
+                ids=[_id(one.issue) for one in post_mortems],
+                documents=documents,
+                embeddings=vectors,
+                metadatas=[
+                    {"signature": one.signature, "sealed": self._keyring.seal(PostMortemRecord(one), one.issue)} for one in post_mortems
+                ],
             )
 
 
-def _document(post_mortem: PostMortem) -> str:
+def document(post_mortem: PostMortem) -> str:
     """Structured signature first, words second: both are searched."""
     return f"{post_mortem.signature} {post_mortem.text}"
+
+
+def _id(issue: int) -> str:
+    return f"issue-{issue}"
 
 
 def _similarity(distance: float) -> float:

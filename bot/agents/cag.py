@@ -9,16 +9,19 @@ from bot.diagnosis.case import Case
 from bot.diagnosis.challenge import challenge
 from bot.diagnosis.confidence import measures_of, weigh
 from bot.diagnosis.localise import localise, signature_of
+from bot.diagnosis.lookup import Hit, Table
 from bot.diagnosis.plain import percent
-from bot.diagnosis.remedies import propose_remedy
-from bot.model import Diagnosis, OutcomeKind, PostMortem
+from bot.diagnosis.remedies import build_proposal, propose_remedy
+from bot.errors import Refused
+from bot.model import Diagnosis, PostMortem, Remedy
 from bot.policy.schema import Policies
+from bot.ports import ForgeReader
 
 MAX_SUSPECTS = 5
 
 
 def answer(case: Case, past: Sequence[PostMortem], policies: Policies) -> Diagnosis | None:
-    """The remembered fix, or None (Brain's turn): never healed, failed more often than healed, or not applicable now.
+    """The remembered fix, or None (Brain's turn): unknown, did not heal last time, failed more often than healed, or not applicable now.
 
     The confidence is earned: by the track record of the signature, and by what this incident's own evidence says about the suspect.
     """
@@ -30,20 +33,11 @@ def answer(case: Case, past: Sequence[PostMortem], policies: Policies) -> Diagno
     remedy = propose_remedy(case, first.suspect, policies)
     if remedy is None:
         return None
-    known = [one for one in past if one.signature == wanted and one.remedy is not None and one.remedy.kind == remedy.kind]
-    healed = sorted({one.issue for one in known if one.outcome is OutcomeKind.HEALED})
-    failed = sorted({one.issue for one in known if one.outcome is OutcomeKind.FAILED})
-    if not healed or len(failed) > len(healed):
+    hit = Table.of(past, policies.known_fixes).find(wanted, remedy.kind)
+    if hit is None or not hit.record.healed_last or hit.record.failed_times > hit.record.healed_times:
         return None
     _, local = weigh(first.suspect.kind, measures_of(first, remedy_ready=True), policies)
-    enough = policies.autonomy.confidence_above  # memory must not make up for evidence that is missing now
-    record = f"healed {len(healed)} of {len(healed) + len(failed)} times"
-    measures = (
-        Measure("same_signature", 1.0, f"same as in {', '.join(f'#{issue}' for issue in healed)}"),
-        Measure("track_record", (len(healed) + 1) / (len(healed) + len(failed) + 2), record),
-        Measure("still_localised", 1.0 if local > enough else 0.0, f"this incident's evidence alone gives {percent(local)}"),
-    )
-    features, confidence = weigh("remembered", measures, policies)
+    features, confidence = weigh("remembered", _measures(hit, local, policies), policies)
     return Diagnosis(
         verdict="culprit",
         cause=first.cause,
@@ -54,6 +48,26 @@ def answer(case: Case, past: Sequence[PostMortem], policies: Policies) -> Diagno
         answered_by="cag",
         signature=wanted,
         remedy=remedy,
-        recalled=tuple(healed),
+        recalled=hit.record.healed,
         reasoner="memory",
+    )
+
+
+async def obstacle(reader: ForgeReader, policies: Policies, remedy: Remedy, base_sha: str) -> str:
+    """Why the remedy means nothing on today's tree, "" when it applies. Raises what the reader raises, but for Refused."""
+    try:
+        await build_proposal(reader, policies, remedy, base_sha)
+    except Refused as problem:
+        return str(problem)
+    return ""
+
+
+def _measures(hit: Hit, local: float, policies: Policies) -> tuple[Measure, ...]:
+    enough = policies.autonomy.confidence_above  # memory must not make up for evidence that is missing now
+    record = hit.record
+    known = f"same as in {', '.join(f'#{issue}' for issue in record.healed)}" if record.healed else "approved in policies/known.yaml"
+    return (
+        Measure("same_signature", hit.similarity, known if hit.similarity == 1.0 else f"{percent(hit.similarity)} {known}"),
+        Measure("track_record", record.trust, f"healed {record.healed_times} of {record.healed_times + record.failed_times} times"),
+        Measure("still_localised", 1.0 if local > enough else 0.0, f"this incident's evidence alone gives {percent(local)}"),
     )

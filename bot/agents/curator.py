@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from bot.diagnosis.plain import duration, percent, plain
 from bot.journal import DiagnosisRecord, IncidentRecord, OutcomeRecord
-from bot.model import Measurement, OutcomeKind, PostMortem, Remedy, Signal, SignalKind
+from bot.model import Diagnosis, Measurement, Moment, OutcomeKind, PostMortem, Remedy, Signal, SignalKind, Use
+from bot.signature import parse
 from bot.texts.figures import a_minute, lines_a_minute
 
 _COMMIT = re.compile(r"\b[Cc]ommit [0-9a-f]{7,40}\b")
+PREVENTED, PROOF = "What would have prevented it: ", "Proof: "
+PREVENTION: Mapping[str, str] = {
+    "dependency-hangs": "a time-out and a circuit breaker on this call from the start (sre-space audit finds calls without one)",
+    "dependency-fails": "a fallback at the caller for the time that the dependency fails",
+    "change-breaks": "a test that runs {at} with such a request before the merge, or a rollout to a few requests first",
+    "change-slows": "a measurement of the latency of {at} before the merge, or a rollout to a few requests first",
+}
 _ENDED = {
     OutcomeKind.HEALED: "That healed it",
     OutcomeKind.FAILED: "That did not heal it, and the change was taken back",
@@ -26,10 +35,15 @@ def post_mortem(
     issue: int,
     title: str,
     opened_s: float,
+    uses: tuple[Use, ...] = (),
+    timeline: tuple[Moment, ...] = (),
 ) -> PostMortem:
     """The post-mortem of the attempt that ended an incident. Without a diagnosis (it never got that far) there is no signature to match."""
     found = diagnosis.diagnosis if diagnosis is not None else None
     remedy = found.remedy if found is not None else None
+    impact = _impact(incident, outcome)
+    proof = _proof(incident.signal, found, outcome)
+    prevention = _prevention(found.signature if found is not None else "")
     return PostMortem(
         issue=issue,
         signature=found.signature if found is not None else "",
@@ -41,8 +55,52 @@ def post_mortem(
         confidence=found.confidence if found is not None else 0.0,
         opened_s=opened_s,
         healed_s=outcome.at_s if outcome.outcome is OutcomeKind.HEALED else None,
-        text=_text(incident.signal, found.cause if found is not None else "", remedy, outcome),
+        text=f"{_text(incident.signal, found.cause if found is not None else '', remedy, outcome)} {impact} {proof} {prevention}",
+        timeline=timeline,
+        impact=impact,
+        proof=proof,
+        prevention=prevention,
+        uses=uses,
     )
+
+
+def _impact(incident: IncidentRecord, outcome: OutcomeRecord) -> str:
+    """Whom it hurt, by how much, for how long."""
+    signal = incident.signal
+    now, before = signal.now, signal.before
+    if signal.kind is SignalKind.THROUGHPUT:
+        what = f"{plain(signal.operation)} of {plain(signal.service)} had {a_minute(now)} requests instead of {a_minute(before)}"
+    else:
+        bad, how = (now.errors, "failed") if signal.kind is SignalKind.ERRORS else (now.slow, "took too long")
+        what = f"{bad} of {now.requests} requests of {plain(signal.operation)} of {plain(signal.service)} {how} when it was noticed"
+    others = len(incident.evidence.affected)
+    also = f", and {others} other operation{'s were' if others > 1 else ' was'} unwell" if others else ""
+    ended = outcome.outcome is OutcomeKind.HEALED
+    lasted = duration(max(0.0, outcome.at_s - signal.first_bad_s) * 1000)
+    return f"{what}{also}; it {'lasted' if ended else 'was not healed after'} {lasted}."
+
+
+def _proof(signal: Signal, found: Diagnosis | None, outcome: OutcomeRecord) -> str:
+    """What the cause rests on, and what was measured after the fix."""
+    parts = []
+    if found is not None and found.claims:
+        parts.append(f"{sum(claim.holds is True for claim in found.claims)} of {len(found.claims)} claims stood up to the evidence")
+    if outcome.after is not None:
+        measured = f"{_shown(signal, signal.now)} in the incident, {_shown(signal, outcome.after)} over {outcome.after.requests} requests"
+        parts.append(f"{measured} with the fix")
+    else:
+        parts.append("nothing was measured after a fix")
+    return f"{PROOF}{'; '.join(parts)}."
+
+
+def _prevention(signature: str) -> str:
+    """What would have prevented it, by the kind of cause."""
+    known = parse(signature)
+    if known is None:
+        return f"{PREVENTED}not known, no cause was certain enough."
+    at = next((role for role in reversed(known.roles) if role), known.service)
+    _, place, function = at.rpartition(":")  # of a code location the function
+    return f"{PREVENTED}{PREVENTION[known.mechanism].format(at=f'{function}()' if place else at)}."
 
 
 def _text(signal: Signal, cause: str, remedy: Remedy | None, outcome: OutcomeRecord) -> str:

@@ -33,6 +33,11 @@ VERBS: Mapping[str, Verb] = MappingProxyType(
         "retry": Verb("allows further attempts after a refusal or an escalation", "/sre hold"),
         "hold": Verb("stops the bot for this incident: it only watches", "/sre release"),
         "release": Verb("ends the hold", "/sre hold"),
+        "correct": Verb(
+            "says what the cause really was, as `/sre correct cause=NAME and why`; memory keeps that, and no longer trusts the fix"
+            " for another culprit",
+            "/sre correct",
+        ),
     }
 )
 _ALIASES = MappingProxyType({"unhold": "release"})

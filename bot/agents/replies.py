@@ -24,7 +24,8 @@ async def answer(asked: Asked, f: Facts, forge: ReadWriteIssues, keyring: Keyrin
     """The record is the last write but one: a crash before it repeats the whole, which does no harm."""
     await forge.react(asked.comment_id, "eyes")
     reply = await _reply(asked, f, forge)
-    record = CommandRecord(asked.comment_id, asked.verb, asked.by, reply.accepted, reply.sha, reply.pull, f.now_s)
+    said = asked.argument if asked.verb == "correct" and reply.accepted else ""
+    record = CommandRecord(asked.comment_id, asked.verb, asked.by, reply.accepted, reply.sha, reply.pull, f.now_s, said)
     await ensure_comment(forge, keyring, bot, asked.number, record, reply.text)
     await forge.react(asked.comment_id, "rocket" if reply.accepted else "confused")
     return reply
@@ -47,10 +48,18 @@ async def _reply(asked: Asked, f: Facts, forge: ReadWriteIssues) -> Reply:
             for held in {number, asked.number, *(p.pull.number for p in _open(f))}:
                 await forge.remove_label(held, HOLD_LABEL)
             return Reply(True, "Going on.")
+        case "correct":
+            return _correct(asked)
         case "retry":
             return await _retry(f, number, forge)
         case _:
             return _decision(asked, f)
+
+
+def _correct(asked: Asked) -> Reply:
+    if not asked.argument.removeprefix("cause=").strip():
+        return Reply(False, "What was it? `/sre correct cause=NAME and why`: a service, a dependency or a commit, then your own words.")
+    return Reply(True, f"Noted, @{asked.by}: that is what I remember as the cause. `/sre correct …` again replaces it.")
 
 
 async def _retry(f: Facts, number: int, forge: ReadWriteIssues) -> Reply:

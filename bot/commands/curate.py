@@ -6,13 +6,17 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 from bot.agents.curator import post_mortem
-from bot.chronicle import Chronicle
+from bot.agents.lessons import amended, last_outcome, timeline, uses
+from bot.agents.offer import offer_known_fixes
+from bot.chronicle import Chronicle, reverted_pulls, reverts
 from bot.commands.job import Job, Recorded, open_job, read_incident, run_job
 from bot.ensure import ensure_comment
 from bot.errors import Refused
-from bot.journal import DiagnosisRecord, OutcomeRecord, PostMortemRecord
+from bot.forge import Pull
+from bot.journal import DiagnosisRecord, NoticeRecord, OutcomeRecord, PostMortemRecord
 from bot.model import Event, Phase, PostMortem
-from bot.names import parse_branch
+from bot.names import REVERTED_NOTICE, FixBranch, parse_branch
+from bot.texts import notices
 from bot.texts import post_mortem as post_mortem_text
 from bot.wiring_think import build_memory
 
@@ -22,7 +26,10 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--issue", type=int, help="a closed issue")
     which.add_argument("--branch", help="the branch of a merged pull request of the bot")
+    which.add_argument("--reverts", action="store_true", help="only note which fixes people have reverted")
     options = parser.parse_args(argv)
+    if options.reverts:
+        return run_job(lambda: _curate(0, env))
     return run_job(lambda: _curate(issue_number(options.issue, options.branch), env))
 
 
@@ -38,44 +45,84 @@ def issue_number(issue: int | None, branch: str | None) -> int:
 
 async def _curate(number: int, env: Mapping[str, str]) -> int:
     async with open_job(env, number) as job:
-        try:
-            recorded = await read_incident(job.side, number)
-        except Refused as problem:
-            print(f"nothing to learn: {problem}")
+        learnt = number == 0 or await _learn_from(number, job)
+        if not learnt:
             return 0
-        if recorded.issue.state != "closed":
-            print(f"#{number} is still open: the lesson is written when it is closed")
-            return 0
-        lesson = learn(recorded)
-        if lesson is None:
-            print(f"#{number} ended without an attempt: nothing to learn")
-            return 0
-        await _remember(lesson, recorded, job)
+        chronicle = Chronicle(job.side.keyring, job.side.bot)
+        await _note_reverts(chronicle, job)
+        past = await chronicle.past(job.side.forge)
+        memory = build_memory(job.settings)
+        memory.sync(past)
+        lesson = next((one for one in past if one.issue == number), None)
+        words = f"#{number} is remembered as {lesson.signature or 'unclear'}; " if lesson else ""
+        job.sink.say(Event(job.side.clock.now(), "curator", Phase.LEARN, str(number), f"{words}{memory.count()} incident(s) in memory"))
+        for pull in await offer_known_fixes(job.side.forge, past, job.policies, job.side.clock.now()):
+            offered = f"a fix that healed {job.policies.offer_after} times in a row is offered for policies/known.yaml: #{pull.number}"
+            job.sink.say(Event(job.side.clock.now(), "curator", Phase.LEARN, str(number), offered))
     return 0
 
 
-def learn(recorded: Recorded) -> PostMortem | None:
-    """The lesson of the last attempt that ended; None when none did."""
-    outcomes = [e.record for e in recorded.entries if isinstance(e.record, OutcomeRecord) and not e.record.undo]
-    if not outcomes:
-        return None
-    last = max(outcomes, key=lambda o: o.attempt)
-    diagnosis = next(
-        (e.record for e in recorded.entries if isinstance(e.record, DiagnosisRecord) and e.record.attempt == last.attempt), None
-    )
-    issue = recorded.issue
-    return post_mortem(recorded.incident, diagnosis, last, issue=issue.number, title=issue.title, opened_s=issue.created_s)
-
-
-async def _remember(lesson: PostMortem, recorded: Recorded, job: Job) -> None:
-    side, number = job.side, recorded.issue.number
-    outcomes = [e.record for e in recorded.entries if isinstance(e.record, OutcomeRecord) and not e.record.undo]
-    text = post_mortem_text(lesson, recorded.incident, max(outcomes, key=lambda o: o.attempt), side.links)
+async def _learn_from(number: int, job: Job) -> bool:
+    """Writes the post-mortem; False when there is nothing to learn."""
+    try:
+        recorded = await read_incident(job.side, number)
+    except Refused as problem:
+        print(f"nothing to learn: {problem}")
+        return False
+    if recorded.issue.state != "closed":
+        print(f"#{number} is still open: the lesson is written when it is closed")
+        return False
+    lesson = learn(recorded, await _pulls(recorded, job))
+    if lesson is None:
+        print(f"#{number} ended without an attempt: nothing to learn")
+        return False
+    side = job.side
+    text = post_mortem_text(lesson, recorded.incident, _outcome(recorded), side.links)
     await ensure_comment(side.forge, side.keyring, side.bot, number, PostMortemRecord(lesson, side.clock.now()), text)
-    memory = build_memory(job.settings)
-    past = await Chronicle(side.keyring, side.bot).past(side.forge)
-    if memory.count() < len(past) - 1:
-        memory.rebuild(past)  # the index was lost: GitHub has it all
-    memory.remember(lesson)
-    words = f"#{number} is remembered as {lesson.signature or 'unclear'}; {memory.count()} incident(s) in memory"
-    job.sink.say(Event(side.clock.now(), "curator", Phase.LEARN, str(number), words))
+    return True
+
+
+def learn(recorded: Recorded, pulls: Mapping[int, Pull]) -> PostMortem | None:
+    """The lesson of the last attempt that ended or was refused, with the uses of all; None when none did. `pulls`: by attempt."""
+    last = _outcome(recorded)
+    if last is None:
+        return None
+    records = [entry.record for entry in recorded.entries]
+    diagnosis = next((r for r in records if isinstance(r, DiagnosisRecord) and r.attempt == last.attempt), None)
+    issue = recorded.issue
+    lesson = post_mortem(
+        recorded.incident,
+        diagnosis,
+        last,
+        issue=issue.number,
+        title=issue.title,
+        opened_s=issue.created_s,
+        uses=uses(records, pulls),
+        timeline=timeline(recorded.incident, records, issue.created_s),
+    )
+    return amended(lesson, records)
+
+
+def _outcome(recorded: Recorded) -> OutcomeRecord | None:
+    return last_outcome([entry.record for entry in recorded.entries])
+
+
+async def _pulls(recorded: Recorded, job: Job) -> dict[int, Pull]:
+    """The pull request of each attempt that has one."""
+    found = {}
+    for entry in recorded.entries:
+        if isinstance(entry.record, DiagnosisRecord) and entry.record.diagnosis.remedy is not None:
+            attempt = entry.record.attempt
+            branch = FixBranch(recorded.incident.fingerprint, recorded.issue.number, attempt)
+            for pull in (await job.side.forge.pulls(branch=str(branch)))[:1]:
+                found[attempt] = pull
+    return found
+
+
+async def _note_reverts(chronicle: Chronicle, job: Job) -> None:
+    """Written down in the incident, so that it is remembered when the commit is no longer among the newest."""
+    side, found = job.side, await reverts(job.side.forge)
+    for lesson in await chronicle.told(side.forge):
+        for pull in reverted_pulls(lesson, found):
+            notice = NoticeRecord(REVERTED_NOTICE, pull)
+            await ensure_comment(side.forge, side.keyring, side.bot, lesson.issue, notice, notices.reverted(pull))

@@ -33,8 +33,7 @@ async def _diagnose(number: int, attempt: int, env: Mapping[str, str]) -> Diagno
         case = await gather(side.forge, job.policies, recorded.incident, evidence, tried)
         memory = build_memory(job.settings)
         past = await Chronicle(side.keyring, side.bot).past(side.forge)
-        if memory.count() != len(past):
-            memory.rebuild(past)
+        memory.sync(past)
         diagnosis = await think(
             case,
             reasoner=build_reasoner(job.settings),

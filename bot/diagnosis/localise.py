@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from bot.diagnosis.candidate import Candidate, Measure, clip
 from bot.diagnosis.case import Case, is_new
 from bot.diagnosis.changes import change_candidates
+from bot.diagnosis.describe import describe
 from bot.diagnosis.edges import CLEARLY_SLOWER, comparable, dependency_candidates, explained_below, log_scale, operation_excess, shift
 from bot.diagnosis.overlap import names_callee
 from bot.diagnosis.plain import percent, plain
 from bot.diagnosis.switches import setting_candidates
 from bot.model import SignalKind
-from bot.signature import signature
 
 CALLER_SHARE = 0.3  # of a slow call, a change at the caller (how it asks) rather than at the callee
 ECHO_OF_UNSEEN = 0.1  # exceptions in a caller whose failing callee shows no cause of its own: hardly excused
@@ -56,8 +56,7 @@ def _was_tried(candidate: Candidate, case: Case) -> bool:
 
 def signature_of(case: Case, candidate: Candidate) -> str:
     """The structured fingerprint of a candidate's kind of cause."""
-    signal = case.incident.signal
-    return signature(candidate.mechanism, signal.service, signal.operation, *candidate.roles)
+    return str(describe(case, candidate))
 
 
 def _blame(case: Case, dependencies: Iterable[Candidate]) -> dict[str, float]:

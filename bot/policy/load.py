@@ -7,9 +7,10 @@ from dataclasses import fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
+from typing import get_args
 
 from bot.errors import Refused
-from bot.model import Objective
+from bot.model import Objective, RemedyKind
 from bot.policy.checks import CHECKS, CORE
 from bot.policy.maintenance import Window, read_windows
 from bot.policy.paths import matches
@@ -18,6 +19,7 @@ from bot.policy.schema import (
     BoundDependency,
     ConfidenceModel,
     Detection,
+    KnownFix,
     Learn,
     Logs,
     ModelBudget,
@@ -28,6 +30,8 @@ from bot.policy.schema import (
     Traffic,
 )
 from bot.policy.strict_yaml import Entry, parse
+from bot.signature import VERSION as SIGNATURE_VERSION
+from bot.signature import parse as parse_signature
 
 FOLDER = "policies"
 NAMES = ("slo", "services", "known", "autonomy", "confidence", "guardrail")
@@ -35,6 +39,7 @@ CONFIDENCE_KINDS = ("dependency", "change", "remembered")
 _FILE_LIMIT = 256 * 1024
 _OBJECTIVE = ("service", "operation", "p99_ms", "error_ratio", "window_s", "min_requests", "min_bad")
 _OBJECTIVE_OPTIONAL = ("quantile", "availability")
+_KNOWN_OPTIONAL = ("offer_after", "fixes")
 _SLO_SECTIONS = ("sequential", "again_within_s", "deploy_within_s", "traffic", "learn", "saturation", "logs", "maintenance")
 
 
@@ -63,6 +68,8 @@ def load_policies(read: Callable[[str], str | None]) -> Policies:
         detection=_detection(tops["slo"], {s.name for s in services}),
         services=services,
         bound_dependency=_bound_dependency(tops["known"]),
+        known_fixes=_known_fixes(tops["known"]),
+        offer_after=_offer_after(tops["known"]),
         autonomy=_autonomy(tops["autonomy"]),
         confidence=_confidence(tops["confidence"]),
         rules=_rules(tops["guardrail"]),
@@ -209,7 +216,7 @@ def _services(top: Entry) -> tuple[ServiceSpec, ...]:
 
 
 def _bound_dependency(top: Entry) -> BoundDependency:
-    keys = top.mapping(["bound-dependency"])["bound-dependency"].mapping([f.name for f in fields(BoundDependency)])
+    keys = top.mapping(["bound-dependency"], _KNOWN_OPTIONAL)["bound-dependency"].mapping([f.name for f in fields(BoundDependency)])
     return BoundDependency(
         times_normal_p99=keys["times_normal_p99"].number(1, 1000),
         at_most_share_of_objective=keys["at_most_share_of_objective"].number(0, 1, exclusive=True),
@@ -217,6 +224,26 @@ def _bound_dependency(top: Entry) -> BoundDependency:
         timeout_field=keys["timeout_field"].text(),
         settings=tuple((name, entry.scalar()) for name, entry in keys["settings"].entries()),
     )
+
+
+def _known_fixes(top: Entry) -> tuple[KnownFix, ...]:
+    keys = top.mapping(["bound-dependency"], _KNOWN_OPTIONAL)
+    found: dict[tuple[str, str], KnownFix] = {}
+    for item in keys["fixes"].items() if "fixes" in keys else ():
+        given = item.mapping(["signature", "remedy", "healed"], ["note"])
+        signature, remedy = given["signature"].text(), given["remedy"].one_of(get_args(RemedyKind))
+        if parse_signature(signature) is None:
+            raise given["signature"].refused(f"{signature[:80]!r} is no signature of {SIGNATURE_VERSION}: copy it from a post-mortem")
+        if (signature, remedy) in found:
+            raise item.refused("this fix stands here twice")
+        note = given["note"].text() if "note" in given else ""
+        found[signature, remedy] = KnownFix(signature, remedy, given["healed"].whole(1, 1000), note)
+    return tuple(found.values())
+
+
+def _offer_after(top: Entry) -> int:
+    keys = top.mapping(["bound-dependency"], _KNOWN_OPTIONAL)
+    return keys["offer_after"].whole(1, 1000) if "offer_after" in keys else Policies.offer_after
 
 
 _WHOLE = MappingProxyType(

@@ -90,6 +90,16 @@ class BoundDependency:
 
 
 @dataclass(frozen=True)
+class KnownFix:
+    """policies/known.yaml, one of `fixes`: a kind of cause and the kind of remedy that people have approved for it."""
+
+    signature: str  # bot/signature.py
+    remedy: str  # one of the kinds that the Fixer can write
+    healed: int  # counts for CAG as so many incidents that it healed
+    note: str = ""  # for people
+
+
+@dataclass(frozen=True)
 class Autonomy:
     """policies/autonomy.yaml: how far the bot goes by itself, and how long it waits."""
 
@@ -152,6 +162,8 @@ class Policies:
     maintenance: tuple[Window, ...] = ()  # policies/slo.yaml
     detection: Detection = Detection()
     model: ModelBudget = ModelBudget()  # policies/autonomy.yaml
+    known_fixes: tuple[KnownFix, ...] = ()  # policies/known.yaml
+    offer_after: int = 3  # policies/known.yaml: healed so often in a row, a fix is offered for `fixes`
 
     def objective(self, service: str, operation: str) -> Objective | None:
         return next((o for o in self.objectives if (o.service, o.operation) == (service, operation)), None)

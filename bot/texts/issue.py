@@ -23,6 +23,7 @@ On a line of its own, under the incident or its pull request:
 | `/sre approve` | answers what the guardrail asks about the pull request, as it stands now; the check runs again |
 | `/sre deny` | I close the pull request and stop |
 | `/sre retry` | after I stopped: another round of attempts |
+| `/sre correct` | with `cause=NAME` and your words after it: what it really was, for my memory |
 | `/sre help` | the whole list |"""
 COMMANDS_FOLD = fold("Commands, for people with write permission", COMMANDS)
 

@@ -33,3 +33,7 @@ def same_cause(older: int) -> str:
         f"As the calls between services show by now, this has the same cause as #{older}: the incident goes on there."
         " Should this still be broken when that one is over, I open a new one."
     )
+
+
+def reverted(pull: int) -> str:
+    return f"The fix of this incident, #{pull}, was reverted on the default branch. I remember it as one that did not last."

@@ -6,9 +6,10 @@ from bot.journal import IncidentRecord, OutcomeRecord
 from bot.model import OutcomeKind, PostMortem
 from bot.texts.figures import date_time, elapsed, same_day, table
 from bot.texts.links import Links
-from bot.texts.safe import code, fold, paragraphs
+from bot.texts.safe import code, fold, paragraphs, plain
 from bot.texts.words import affected_words, done_words, figure, linked, objective, operation
 
+MOMENTS_SHOWN = 40
 _ENDED = {
     OutcomeKind.HEALED: "and that healed it",
     OutcomeKind.FAILED: "but that did not heal it, and the change was taken back",
@@ -30,7 +31,21 @@ def post_mortem(pm: PostMortem, incident: IncidentRecord, outcome: OutcomeRecord
     if incident.evidence.affected:
         rows.append(["also unwell", affected_words(incident.evidence.affected)])
     rows.append(["cause found by", f"{cag}, confidence {pm.confidence:.3f}" if pm.answered_by else cag])
-    return paragraphs(["### Post-mortem", _story(pm, incident, outcome, links), table(["what", "when, or who"], rows), _memory(pm)])
+    parts = ["### Post-mortem", _story(pm, incident, outcome, links), _told(pm), table(["what", "when, or who"], rows)]
+    return paragraphs([*parts, _timeline(pm, begun_s), _memory(pm)])
+
+
+def _told(pm: PostMortem) -> str:
+    """Impact, proof, prevention: nothing for one that was written before there were any."""
+    parts = (("Impact", pm.impact), ("Proof", pm.proof), ("What would have prevented it", pm.prevention))
+    return "\n".join(f"- **{name}:** {plain(words.removeprefix(f'{name}: '), 400)}" for name, words in parts if words)
+
+
+def _timeline(pm: PostMortem, begun_s: float) -> str:
+    if not pm.timeline:
+        return ""
+    rows = [[same_day(m.at_s, begun_s), plain(m.what, 120)] for m in pm.timeline[:MOMENTS_SHOWN]]
+    return fold("Timeline", table(["when", "what"], rows))
 
 
 def _after(at_s: float, begun_s: float) -> str:

@@ -176,8 +176,8 @@ def bad_case(evidence: Evidence | None = None, changes: tuple[Change, ...] | Non
 
 def remembered(issue: int, signature: str, outcome: OutcomeKind, remedy: Remedy | None = None, text: str = "hub hangs") -> PostMortem:
     kind = remedy if remedy is not None else Remedy("bound-dependency", service="hub", dependency="depot-south")
-    healed_s = NOW_S - 5000 if outcome is OutcomeKind.HEALED else None
-    return PostMortem(issue, signature, "Orders slow", "A depot hung.", kind, outcome, "brain", 0.97, NOW_S - 6000, healed_s, text)
+    healed_s = NOW_S - 5000 + issue if outcome is OutcomeKind.HEALED else None
+    return PostMortem(issue, signature, "Orders slow", "A depot hung.", kind, outcome, "brain", 0.97, NOW_S - 5000 + issue, healed_s, text)
 
 
 @dataclass

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
-from bot.agents.cag import answer
+from bot.agents.cag import answer, obstacle
 from bot.agents.curator import post_mortem
 from bot.diagnosis.localise import localise, signature_of
 from bot.journal import DiagnosisRecord, OutcomeRecord
-from bot.model import Measurement, OutcomeKind, PostMortem, Remedy
+from bot.model import Measurement, OutcomeKind, PostMortem, Remedy, Use, UseResult
 from tests.diagnosis import cases
 from tests.diagnosis.cases import bad_case, bad_changes, bad_evidence, error_group, hang_case, hang_evidence, remembered
 
 HANG = signature_of(hang_case(), localise(hang_case()).candidates[0])
 BREAK = signature_of(bad_case(), localise(bad_case()).candidates[0])
 HEALED, FAILED = OutcomeKind.HEALED, OutcomeKind.FAILED
+
+
+def failed(issue: int) -> PostMortem:
+    return remembered(issue, HANG, FAILED)
 
 
 def confidence(*past: PostMortem) -> float | None:
@@ -42,9 +47,32 @@ def test_the_bad_change_is_landed_again_then_its_new_commit_is_reverted() -> Non
 
 
 def test_one_success_and_one_failure_are_not_enough_to_act_alone() -> None:
-    once, mixed = confidence(remembered(7, HANG, HEALED)), confidence(remembered(7, HANG, HEALED), remembered(8, HANG, FAILED))
+    once, mixed = confidence(remembered(7, HANG, HEALED)), confidence(failed(6), remembered(7, HANG, HEALED))
     assert once is not None and mixed is not None
     assert once > 0.90 >= mixed
+
+
+def test_each_failure_lowers_the_confidence_and_weighs_more_than_a_success_wins() -> None:
+    always = confidence(*(remembered(i, HANG, HEALED) for i in range(10, 16)))
+    once_not = confidence(*(remembered(i, HANG, HEALED) for i in range(10, 15)), failed(20), remembered(21, HANG, HEALED))
+    twice_not = confidence(*(remembered(i, HANG, HEALED) for i in range(10, 15)), failed(20), failed(21), remembered(22, HANG, HEALED))
+    assert always is not None and once_not is not None and twice_not is not None
+    assert always > 0.99 > once_not > twice_not and twice_not < 0.90
+
+
+def test_a_fix_that_did_not_heal_last_time_is_not_used_however_often_it_healed_before() -> None:
+    healed = [remembered(i, HANG, HEALED) for i in range(1, 30)]
+    assert confidence(*healed) is not None
+    for result in (UseResult.FAILED, UseResult.REFUSED, UseResult.REVERTED, UseResult.CORRECTED):
+        against = replace(remembered(40, HANG, HEALED), uses=(Use(1, HANG, "bound-dependency", result, cases.NOW_S),))
+        assert confidence(*healed, against) is None, result
+    unmeasured = remembered(40, HANG, OutcomeKind.INCONCLUSIVE)
+    assert confidence(*healed, unmeasured) == confidence(*healed), "what could not be measured says nothing"
+
+
+def test_an_attempt_that_failed_before_another_one_healed_is_remembered_as_a_failure_of_its_own() -> None:
+    uses = (Use(1, HANG, "bound-dependency", UseResult.FAILED, cases.NOW_S - 50), Use(2, BREAK, "revert", UseResult.HEALED, cases.NOW_S))
+    assert confidence(remembered(7, HANG, HEALED), replace(remembered(8, BREAK, HEALED), uses=uses)) is None
 
 
 def test_more_successes_earn_more_confidence() -> None:
@@ -99,3 +127,12 @@ def test_a_post_mortem_has_no_commit_in_its_text_and_none_without_a_diagnosis() 
     assert "75 % errors, before 0 % errors" in written.text
     bare = post_mortem(case.incident, None, outcome, issue=12, title="t", opened_s=0)
     assert (bare.signature, bare.remedy, bare.answered_by) == ("", None, "")
+
+
+def test_a_remembered_fix_that_means_nothing_on_todays_tree_has_an_obstacle() -> None:
+    found = answer(hang_case(), [remembered(7, HANG, HEALED)], cases.policies())
+    assert found is not None and found.remedy is not None
+    today, moved = "1" * 40, "2" * 40
+    tree = cases.Repository({today: {"deploy/hub.yaml": cases.MANIFEST}, moved: {"deploy/hub.yml": cases.MANIFEST}})
+    assert asyncio.run(obstacle(tree, cases.policies(), found.remedy, today)) == ""
+    assert "does not exist" in asyncio.run(obstacle(tree, cases.policies(), found.remedy, moved))

@@ -11,7 +11,18 @@ import yaml
 from bot.model import Objective
 from bot.policy.checks import CHECKS, CORE
 from bot.policy.load import NAMES
-from bot.policy.schema import Autonomy, BoundDependency, Detection, Learn, Logs, ModelBudget, Saturation, ServiceSpec, Traffic
+from bot.policy.schema import (
+    Autonomy,
+    BoundDependency,
+    Detection,
+    KnownFix,
+    Learn,
+    Logs,
+    ModelBudget,
+    Saturation,
+    ServiceSpec,
+    Traffic,
+)
 from tests.docs.pages import ROOT, read, rows, section
 
 PAGE = ROOT / "docs" / "policies.md"
@@ -51,7 +62,9 @@ def possible(name: str) -> set[str]:
         | named("logs.", Logs)
         | {f"maintenance[].{key}" for key in ("service", "start", "end", "weekly", "reason")},
         "services": named("services[].", ServiceSpec),
-        "known": named("bound-dependency.", BoundDependency) - set(FREE) | {"bound-dependency.settings.*"},
+        "known": named("bound-dependency.", BoundDependency) - set(FREE)
+        | {"bound-dependency.settings.*", "offer_after"}
+        | named("fixes[].", KnownFix),
         "autonomy": named("", Autonomy) | named("model.", ModelBudget),
         "guardrail": {f"rules[].{key}" for check in CHECKS.values() for key in ("id", "check", "otherwise", "why", *check.parameters)},
     }

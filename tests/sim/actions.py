@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.agents.guardrail import gate
+from bot.agents.lessons import last_outcome
 from bot.blind import NoTelemetry
 from bot.chronicle import Chronicle
 from bot.commands.apply import propose
@@ -16,7 +17,7 @@ from bot.diagnosis.case import gather
 from bot.ensure import ensure_comment, incident_of, read_entries
 from bot.errors import Refused, Retry
 from bot.forge import Issue, Pull, WorkflowRun
-from bot.journal import DiagnosisRecord, OutcomeRecord, PostMortemRecord
+from bot.journal import DiagnosisRecord, PostMortemRecord
 from bot.local.memory import Hub, MemoryForge
 from bot.model import Decision, Event, Verdict
 from bot.names import CURATOR_WORKFLOW, DIAGNOSE_WORKFLOW, GUARDRAIL_WORKFLOW, curator_title
@@ -142,9 +143,8 @@ class SimActions:
     async def _curate(self, number: int, name: str) -> None:
         hands = self._hands(name)
         recorded = await self._recorded(hands, number)
-        lesson = learn(recorded) if recorded.issue.state == "closed" else None
+        lesson = learn(recorded, {}) if recorded.issue.state == "closed" else None
         if lesson is None:
             return
-        ended = [e.record for e in recorded.entries if isinstance(e.record, OutcomeRecord) and not e.record.undo]
-        text = post_mortem(lesson, recorded.incident, max(ended, key=lambda o: o.attempt), LINKS)
+        text = post_mortem(lesson, recorded.incident, last_outcome([e.record for e in recorded.entries]), LINKS)
         await ensure_comment(hands.forge, KEYRING, self.world.bot, number, PostMortemRecord(lesson), text)
