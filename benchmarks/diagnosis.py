@@ -65,9 +65,11 @@ def _calibrate(cases: Sequence[Case], sources: tuple[Source, ...], options: argp
     known = [one for some in seen.values() for one in examples(some, 1.0 / len(CALIBRATED_ON))]
     for stress, some in seen.items():
         print(as_text(out_of_fold(some, known, load_weights(), options.folds), f"{len(cases)} cases", stress, options.cases), end="\n\n")
-    suites = ", ".join(dict.fromkeys(case.suite for case in cases))
-    families = len({case.family for case in cases})
-    weights = fit(known, f"{len(cases)} cases of {families} families ({suites}), as they are and {', '.join(CALIBRATED_ON[1:])}")
+    families, suites = len({case.family for case in cases}), len({case.suite for case in cases})
+    weights = fit(
+        known,
+        f"{len(cases)} cases of {families} families of {suites} suites, as they are and under stress ({', '.join(CALIBRATED_ON[1:])})",
+    )
     save_weights(weights)
     print(f"{PACKAGED}: {weights}")
     return 0

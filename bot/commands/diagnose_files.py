@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.errors import Refused
 from bot.recorded.files import Tally
-from bot.redact import redact
 from bot.rootcause.calibrate import load_weights
 from bot.rootcause.load import Loaded, load_window
 from bot.rootcause.locate import locate
 from bot.rootcause.model import Answer, Symptom, Window
-from bot.rootcause.report import Report, report
-from bot.texts.rootcause_page import page
 
 SYMPTOM_PART = re.compile(r"(?:^|,)(service|signal|at|span)=")  # names may hold commas
 
@@ -47,11 +45,17 @@ def diagnose_files(request: Request) -> int:
     if request.json:
         print(json.dumps(as_json(answer), ensure_ascii=False))
     if request.html is not None or not request.json:
-        _for_people(request, report(answer, incident.window, baseline.window, notes))
+        _for_people(request, answer, incident.window, baseline.window, notes)
     return 0
 
 
-def _for_people(request: Request, found: Report) -> None:
+def _for_people(request: Request, answer: Answer, incident: Window, baseline: Window, notes: Sequence[str]) -> None:
+    """What only people need is imported here: a script that asks case after case pays for none of it."""
+    from bot.redact import redact
+    from bot.rootcause.report import report
+    from bot.texts.rootcause_page import page
+
+    found = report(answer, incident, baseline, notes)
     if request.html is not None:
         try:
             request.html.write_text(page(found, redact), encoding="utf-8")

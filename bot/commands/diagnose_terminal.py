@@ -11,7 +11,7 @@ from rich.text import Text
 
 from bot.rootcause.model import Answer, Finding, Suspect
 from bot.rootcause.report import Report
-from bot.texts.rootcause_page import headline, utc
+from bot.texts.rootcause_page import confidence_words, headline, utc
 from bot.texts.safe import cut, one_line
 
 COLOURS = {"culprit": "red", "no-culprit": "green", "inconclusive": "yellow"}
@@ -31,9 +31,14 @@ def show(report: Report, shown: Shown, console: Console) -> None:
     answer = report.answer
     colour = COLOURS[answer.verdict]
     reasons = [Text(f"• {say(reason)}") for reason in answer.reasons]
-    sure = Text(f"confidence {answer.confidence:.0%}", style="bold")
+    sure = Text(confidence_words(answer), style="bold")
     console.print(
-        Panel(Group(sure, *reasons), title=Text(headline(answer, say), style=f"bold {colour}"), title_align="left", border_style=colour)
+        Panel(
+            Group(*([sure] if sure else []), *reasons),
+            title=Text(headline(answer, say), style=f"bold {colour}"),
+            title_align="left",
+            border_style=colour,
+        )
     )
     if answer.suspects:
         console.print(_suspects(answer, say))

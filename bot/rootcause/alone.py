@@ -49,18 +49,18 @@ def _together(found: Sequence[tuple[Span, Finding]], roots: Sequence[Span]) -> t
     groups: dict[tuple[str, ...], list[tuple[Span, Finding]]] = defaultdict(list)
     for root, one in found:
         groups[root.service, root.operation, one.service, one.fault, one.operation, one.symptom_of].append((root, one))
-    merged = []
-    for key, group in groups.items():
-        strongest = max((one for _, one in group), key=lambda one: one.strength)
-        seen = {root.trace_id for root, _ in group}
-        share = len(seen) / traces[key[0], key[1]]
-        merged.append(
-            replace(
-                strongest,
-                strength=strongest.strength * min(1.0, share / RARE_SHARE),
-                since_ns=min(one.since_ns for _, one in group),
-                evidence=tuple(sorted(seen))[:MAX_EVIDENCE],
-                what=strongest.what if len(seen) == 1 else f"{strongest.what}; in {len(seen)} of {traces[key[0], key[1]]} such traces",
-            )
-        )
+    merged = [_merged([one for _, one in group], traces[key[0], key[1]]) for key, group in groups.items()]
     return tuple(sorted(merged, key=lambda one: (-one.strength, one.service, one.what)))
+
+
+def _merged(group: Sequence[Finding], traces: int) -> Finding:
+    """The level of strength that counts most: one that few of the traces reach counts by their share."""
+    best, worth, shown = group[0], 0.0, group[0].evidence
+    seen: set[str] = set()
+    for one in sorted(group, key=lambda one: -one.strength):
+        seen |= set(one.evidence)
+        weighed = one.strength * min(1.0, len(seen) / traces / RARE_SHARE)
+        if weighed > worth:
+            best, worth, shown = one, weighed, tuple(sorted(seen))
+    what = best.what if len(shown) == 1 else f"{best.what}; in {len(shown)} of {traces} such traces"
+    return replace(best, strength=worth, since_ns=min(one.since_ns for one in group), evidence=shown[:MAX_EVIDENCE], what=what)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.rootcause.alone_calls import CLIENT, NS_PER_MS, below, duration_ns, leaves_service, milliseconds, says_timeout
+from bot.rootcause.alone_calls import CLIENT, MAX_DEPTH, NS_PER_MS, below, duration_ns, leaves_service, milliseconds, says_timeout
 from bot.rootcause.forest import Forest, Key, key_of
 from bot.rootcause.model import Finding, Span
 
@@ -54,9 +54,11 @@ def is_round(duration: int) -> bool:
 
 def deepest(forest: Forest, span: Span) -> Span:
     """Down to where the time was spent; it stays at the last span that a service reported."""
-    for one in below(forest, span):
-        if one is not span and forest.parent(one) is span and duration_ns(one) >= COVERS * duration_ns(span):
-            return deepest(forest, one)
+    for _ in range(MAX_DEPTH):
+        longest = max(forest.kids(span), key=duration_ns, default=None)
+        if longest is None or duration_ns(longest) < COVERS * duration_ns(span):
+            break
+        span = longest
     return span
 
 

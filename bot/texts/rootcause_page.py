@@ -50,6 +50,15 @@ def headline(answer: Answer, say: Callable[[str], str]) -> str:
     return VERDICTS[answer.verdict]
 
 
+def confidence_words(answer: Answer) -> str:
+    """One sentence on how far to trust the verdict; "" when nothing is claimed."""
+    if answer.verdict == "inconclusive":
+        return ""
+    if any(view.features.get("alone") for view in answer.views):
+        return f"Confidence {answer.confidence:.0%}, an estimate: without a baseline there was nothing to calibrate it on."
+    return f"Confidence {answer.confidence:.0%}: of a hundred such answers about so many are right."
+
+
 def utc(at_ns: int) -> str:
     """To the second, in UTC; a time beyond what calendars hold is said as it is."""
     try:
@@ -89,7 +98,7 @@ def _header(report: Report, say: _Words) -> str:
     answer = report.answer
     when = f"Telemetry from {utc(report.began_ns)} to {utc(report.ended_ns)} UTC. " if report.ended_ns else ""
     reasons = "".join(f"<li>{say(reason)}</li>" for reason in answer.reasons)
-    sure = f'<p class="quiet">{when}Confidence {answer.confidence:.0%}: of a hundred such answers about so many are right.</p>'
+    sure = f'<p class="quiet">{when}{confidence_words(answer)}</p>'
     return f'<header class="{answer.verdict}"><h1>{headline(answer, say)}</h1>{sure}<ul>{reasons}</ul></header>'
 
 

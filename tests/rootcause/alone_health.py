@@ -47,6 +47,38 @@ def two_retries_with_backoff_that_help(t: Trace) -> None:
         call(t, "shop", "payment", "POST /charge", 20)
 
 
+def two_quick_retries_that_help(t: Trace) -> None:
+    with t.span("shop", "POST /checkout", SERVER):
+        for _ in range(2):
+            call(t, "shop", "payment", "POST /charge", 20, "Unavailable: try again")
+            t.work(1)
+        call(t, "shop", "payment", "POST /charge", 20)
+
+
+def patient_retries_that_help(t: Trace) -> None:
+    with t.span("sync", "nightly sync", INTERNAL):
+        for pause in (100, 200, 400, 800, 1_600):
+            call(t, "sync", "partner", "GET /feed", 20, "Unavailable: try again")
+            t.work(pause)
+        call(t, "sync", "partner", "GET /feed", 20)
+
+
+def totals_one_after_the_other(t: Trace) -> None:
+    with t.span("report", "GET /year", SERVER):
+        for month in range(12):
+            query(t, "report", 400, f"SELECT sum(amount) FROM sales WHERE month = {month}")
+
+
+def accepted_work_that_goes_on(t: Trace) -> None:
+    with t.span("shop", "POST /video", SERVER):
+        with t.span("shop", "POST /encode", CLIENT, http__response__status_code=202):
+            began = t.now_ms
+            with t.span("encoder", "POST /encode", SERVER):
+                t.work(9_000)
+            t.until(began + 137)
+        t.work(4)
+
+
 def batch_at_the_same_time(t: Trace) -> None:
     with t.span("thumbs", "POST /album", SERVER):
         t.beside(*(partial(call, t, "thumbs", "resize", "POST /resize", 45) for _ in range(24)))
@@ -108,7 +140,10 @@ def hedged_request(t: Trace) -> None:
 def clock_that_is_ahead(t: Trace) -> None:
     t.skew_ms = {"stock": 180.0}
     with t.span("shop", "GET /item", SERVER):
-        call(t, "shop", "stock", "GET /stock", 120)
+        with t.span("shop", "GET /stock", CLIENT):
+            began = t.now_ms
+            t.leaf("stock", "GET /stock", 120, SERVER)
+            t.until(began + 202)
         t.work(3)
 
 
@@ -146,6 +181,10 @@ HEALTH = (
     pages_by_offset,
     one_retry_that_helps,
     two_retries_with_backoff_that_help,
+    two_quick_retries_that_help,
+    patient_retries_that_help,
+    totals_one_after_the_other,
+    accepted_work_that_goes_on,
     batch_at_the_same_time,
     slow_but_normal_batch_job,
     batch_job_in_chunks,

@@ -44,7 +44,7 @@ def test_people_get_a_report_and_a_page_of_one_file(shop: Path, tmp_path: Path, 
     page = tmp_path / "page.html"
     assert diagnose("--incident", shop / "incident", "--baseline", shop / "baseline", "--html", page) == 0
     shown = capsys.readouterr().out
-    assert "Culprit: pay" in shown and "confidence" in shown and "since" in shown and "log lines" in shown
+    assert "Culprit: pay" in shown and "Confidence" in shown and "since" in shown and "log lines" in shown
     text = page.read_text()
     assert "<svg" in text and "Timeline" in text and "Exemplars" in text and "What was compared" in text
     assert "http://" not in text and "https://" not in text and "<script" not in text
@@ -79,6 +79,17 @@ def test_with_an_empty_baseline_nothing_is_claimed_about_metrics(shop: Path, tmp
     (metrics / "m.gz").write_bytes((shop / "incident" / "metrics.jsonl.gz").read_bytes())
     assert diagnose("--incident", metrics, "--baseline", tmp_path / "baseline", "--json") == 0
     assert json.loads(capsys.readouterr().out)["verdict"] == "inconclusive"
+
+
+def test_an_answer_that_claims_nothing_has_no_confidence_and_an_estimate_is_called_one(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.gz").write_bytes((shop / "incident" / "metrics.jsonl.gz").read_bytes())
+    assert diagnose("--incident", tmp_path / "m.gz") == 0
+    shown = capsys.readouterr().out
+    assert "Inconclusive" in shown and "Confidence" not in shown
+    assert diagnose("--incident", shop / "incident" / "traces.jsonl.gz") == 0
+    assert "an estimate" in capsys.readouterr().out
 
 
 def test_damaged_lines_are_told_and_the_rest_is_judged(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -293,10 +293,9 @@ def test_a_head_without_end_is_cut_off(door: Door, piece: bytes) -> None:
         try:
             for _ in range(200):
                 connection.sendall(b"".join(piece % i for i in range(1000)))
-        except OSError:
-            return
-        assert answers(connection) in ([(431, b"")], [])
-    raise AssertionError("a megabyte of head was taken")
+            assert answers(connection) in ([(431, b"")], []), "whoever reads on runs into the time-out of the connection"
+        except ConnectionError:
+            pass  # cut off while it was still sending
 
 
 def test_a_trailer_without_end_is_cut_off(door: Door) -> None:

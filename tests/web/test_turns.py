@@ -20,7 +20,7 @@ from tests.web.otlp_world import FrontDoor
 
 SPANS = 3_000
 ITEMS = 800  # log records, data points
-MOST_MS = 200.0
+MOST_MS = 600.0  # about 100 on a machine of its own; in one go it is two seconds, and test workers share processors and caches
 
 
 def service() -> KeyValue:
