@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Final
 
+from bot.rootcause.compared import Compared, odd_succession, work
 from bot.rootcause.failing import failing, visits_by_service
 from bot.rootcause.failures import failures, touched, untouched_runs
-from bot.rootcause.forest import Forest, plant
-from bot.rootcause.grammar import END, Change, Kind, Run, changes
+from bot.rootcause.forest import plant
+from bot.rootcause.grammar import Change, Kind, changes
 from bot.rootcause.log_texts import Texts, is_error
 from bot.rootcause.loose_lines import loose_changes
 from bot.rootcause.model import Fault, Window
-from bot.rootcause.oddities import MAX_EVIDENCE, Oddity
+from bot.rootcause.oddities import Oddity
 from bot.rootcause.runs import log_runs
 
 # The evidence (−log10 p) that counts as strength 1. Runs that end early and errors hardly ever differ between healthy windows; which
 # branch is taken depends on what users do, so those changes need far more. See docs/diagnosis-traces.md.
 FULL_EVIDENCE: Final[Mapping[Kind, float]] = {"cut": 1.5, "error": 1.5, "repeat": 3.0, "skip": 3.0, "new": 4.0}
-SHOWN = 90  # characters of a step in a sentence
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """`oddities` of the incident; `shared`: successions that both windows passed; `work`: visits by service and instance."""
-
-    oddities: tuple[Oddity, ...]
-    forest: Forest
-    shared: int
-    work: Mapping[str, Counter[str]]
-    known: frozenset[str]  # sorts of failure
 
 
 def compare_logs(incident: Window, baseline: Window, services: frozenset[str], known: frozenset[str] = frozenset()) -> Compared:
@@ -59,26 +46,4 @@ def compare_logs(incident: Window, baseline: Window, services: frozenset[str], k
 
 def _broken(change: Change) -> Oddity:
     fault: Fault = "errors" if change.kind == "error" else "exception" if change.kind in ("cut", "skip") else "unknown"
-    first = change.runs[0]
-    seldom = f"{change.usual[0]} of {change.usual[1]} times before, {change.now[0]} of {change.now[1]} now"
-    then = "nothing more is logged" if change.after == END else f"comes {change.after[:SHOWN]}"
-    return Oddity(
-        service=change.service,
-        operation=change.operation,
-        fault=fault,
-        strength=change.evidence / FULL_EVIDENCE[change.kind],
-        what=f"after {change.before[:SHOWN]} {then}: {seldom}",
-        visits=tuple(dict.fromkeys(run.visit for run in change.runs)),
-        instances=Counter(run.instance for run in change.runs),
-        since_ns=first.at_ns,
-        evidence=tuple(dict.fromkeys(run.trace_id for run in change.runs))[:MAX_EVIDENCE],
-    )
-
-
-def work(runs: Iterable[Run]) -> Mapping[str, Counter[str]]:
-    """Visits by service and instance."""
-    done: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for visit, service, instance in {(run.visit, run.service, run.instance) for run in runs}:
-        if visit:
-            done[service][instance] += 1
-    return done
+    return odd_succession(change, fault, FULL_EVIDENCE[change.kind], "nothing more is logged")

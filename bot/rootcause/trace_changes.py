@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
 from bot.rootcause.blame import delayed
 from bot.rootcause.calls import unanswered
+from bot.rootcause.compared import Compared, odd_succession, work
 from bot.rootcause.delays import delays
 from bot.rootcause.failing import failing, visits_by_service
 from bot.rootcause.failures import failures, touched, untouched_runs
 from bot.rootcause.forest import Forest, plant
-from bot.rootcause.grammar import END, Change, Kind, changes
-from bot.rootcause.log_changes import Compared, work
+from bot.rootcause.grammar import Change, Kind, changes
 from bot.rootcause.log_texts import Texts
 from bot.rootcause.model import Fault, Window
-from bot.rootcause.oddities import MAX_EVIDENCE, Oddity
+from bot.rootcause.oddities import Oddity
 from bot.rootcause.runs import call_runs
 from bot.rootcause.visits import NS_PER_MS, visits
 
 # As for log lines (log_changes.py), but less sure of itself: which calls a request makes depends more on what users do.
 FULL_EVIDENCE: Final[Mapping[Kind, float]] = {"cut": 2.5, "error": 2.5, "repeat": 3.0, "skip": 4.0, "new": 4.0}
-SHOWN: Final = 90  # characters of a call in a sentence
 
 
 def compare_traces(incident: Window, baseline: Window, services: frozenset[str], known: frozenset[str] = frozenset()) -> Compared:
@@ -57,16 +55,4 @@ def _requests_ms(forest: Forest) -> Mapping[str, float]:
 
 def _different(change: Change) -> Oddity:
     fault: Fault = "exception" if change.kind == "cut" else "unknown"
-    seldom = f"{change.usual[0]} of {change.usual[1]} times before, {change.now[0]} of {change.now[1]} now"
-    then = "nothing more is called" if change.after == END else f"comes {change.after[:SHOWN]}"
-    return Oddity(
-        service=change.service,
-        operation=change.operation,
-        fault=fault,
-        strength=change.evidence / FULL_EVIDENCE[change.kind],
-        what=f"after {change.before[:SHOWN]} {then}: {seldom}",
-        visits=tuple(dict.fromkeys(run.visit for run in change.runs)),
-        instances=Counter(run.instance for run in change.runs),
-        since_ns=change.runs[0].at_ns,
-        evidence=tuple(dict.fromkeys(run.trace_id for run in change.runs))[:MAX_EVIDENCE],
-    )
+    return odd_succession(change, fault, FULL_EVIDENCE[change.kind], "nothing more is called")
