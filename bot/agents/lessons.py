@@ -76,7 +76,7 @@ def timeline(incident: IncidentRecord, records: Sequence[Record], opened_s: floa
                 moments.append(Moment(record.at_s, "a person was called"))
             case _:
                 pass
-    return tuple(sorted(moments, key=lambda moment: moment.at_s))
+    return tuple(sorted(moments, key=lambda moment: int(moment.at_s)))  # GitHub's times are whole seconds: within one, as they follow
 
 
 def amended(post_mortem: PostMortem, records: Sequence[Record]) -> PostMortem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import importlib
 import logging
 import secrets
@@ -152,6 +153,7 @@ class ControlPlane:
         await asyncio.sleep(0)  # the port is answered first; githubkit takes half a second to load
         wiring = await asyncio.to_thread(importlib.import_module, "bot.wiring")
         loops = await asyncio.to_thread(importlib.import_module, "bot.loop")
+        gc.freeze()  # what is loaded stays: looking through it again at each full collection would hold requests up
         side = await wiring.open_github(self.settings, stack)
         hands = wiring.build_hands(side, self.policies, self.scout, self.sink)
         cloud = self.settings.profile == "cloud"

@@ -32,6 +32,6 @@ class EvidenceReasoner:
 
 
 def _blamed(case: Case) -> tuple[Claim, ...]:
-    """What blame found out about a line that raises, as claims."""
+    """What blame found out about a line that raises, as claims; they begin with a path, which is written as it is."""
     telling = [finding for finding in case.found if finding.telling and finding.lookup.tool == "blame"]
-    return tuple(Claim(f"{finding.text[:1].upper()}{finding.text[1:]}.", (finding.id,)) for finding in telling)
+    return tuple(Claim(f"{finding.text}.", (finding.id,)) for finding in telling)

@@ -11,7 +11,7 @@ from bot.rootcause.report import Edge, Node
 from bot.texts.safe import cut, one_line
 
 COLUMN_PX, ROW_PX, BOX_WIDTH_PX, BOX_HEIGHT_PX, MARGIN_PX = 230, 46, 180, 30, 12
-NAME_CHARS = 23  # what fits into a box
+NAME_CHARS = 20  # what fits into a box
 MIN_WIDTH_PX, MAX_WIDTH_PX = 1.0, 5.0  # of an edge, by its share of the calls
 SWEEPS = 4  # passes that put services beside those they talk to
 

@@ -66,6 +66,9 @@ def test_a_post_mortem_tells_timeline_impact_cause_fix_proof_outcome_and_prevent
         "the change of attempt 1 served", "attempt 1 ended: healed",
     ]  # fmt: skip
     assert list(told.timeline) == sorted(told.timeline, key=lambda moment: moment.at_s)
+    signal = hang_case().incident.signal
+    early = timeline(hang_case().incident, [], float(int(signal.detected_s)))  # GitHub cuts off what Scout's clock has behind the second
+    assert [moment.what for moment in early] == ["first bad request", "Scout noticed", "issue opened"]
     assert "of 100 requests of POST /orders of shop took too long" in told.impact and "lasted 72 s" in told.impact
     assert "claims stood up to the evidence" in told.proof and "p99 6.1 s in the incident, p99 310 ms over 40 requests" in told.proof
     assert PREVENTION["dependency-hangs"] in told.prevention

@@ -41,6 +41,12 @@ async def heal_twice(world: World, fault: str) -> tuple[Report, Report]:
     return first, second
 
 
+async def remedies(world: World) -> list[tuple[str, str]]:
+    """(kind, what it is about) of each incident's remedy as it is recorded on GitHub, oldest incident first."""
+    found = [e.record.diagnosis.remedy for one in await all_incidents(world) for e in one.entries if isinstance(e.record, DiagnosisRecord)]
+    return [(remedy.kind, remedy.commit or remedy.dependency) for remedy in found if remedy]
+
+
 def check_record(one: Seen) -> None:
     assert one.issue.state == "closed"
     assert [p.state for p in one.pulls] == ["merged"]
@@ -53,7 +59,8 @@ def check_record(one: Seen) -> None:
 @pytest.mark.e2e(turn=0)
 def test_a_bad_release_is_reverted_and_the_second_time_from_memory(tmp_path: Path) -> None:
     async def story(world: World) -> None:
-        await heal_twice(world, "500")
+        first, second = await heal_twice(world, "500")
+        assert await remedies(world) == [("revert", r.injected_culprit) for r in (first, second)]
 
     play(tmp_path, story)
 
@@ -63,6 +70,7 @@ def test_a_hanging_dependency_is_bounded_whatever_it_is_called_and_with_the_owne
     async def story(world: World) -> None:
         assert world.bot_login == (await world.owner.me()).login
         first, second = await heal_twice(world, "dependency-timeout")
+        assert await remedies(world) == [("bound-dependency", r.injected_culprit) for r in (first, second)]
         assert first.culprit.startswith("partner-")
         assert second.culprit.startswith("partner-")
         for one in await all_incidents(world):

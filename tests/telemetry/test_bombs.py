@@ -22,6 +22,7 @@ from bot.telemetry.native import library
 from bot.telemetry.native.reader import NativeReader
 from bot.telemetry.otlp import JSON, PROTOBUF
 from bot.telemetry.reader import TraceReader
+from tests.telemetry.kernel import compiled_kernel
 from tests.telemetry.world import T0
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,9 +34,7 @@ START_NS = int(T0 * 1e9)
 @pytest.fixture(scope="module")
 def compiled() -> CDLL | None:
     """None without a compiler: then Python alone is asked."""
-    if library.load() is None:
-        library.build()
-    return library.load()
+    return compiled_kernel()
 
 
 def readers(compiled: CDLL | None) -> list[TraceReader]:

@@ -38,8 +38,8 @@ LOGS = export_logs(
 ).SerializeToString()
 
 
-def take(body: bytes, content_type: str) -> None:
-    """What serve does with a body; raises whatever is not a refusal."""
+def assert_taken_or_refused(body: bytes, content_type: str) -> None:
+    """What serve does with a body: what is taken is finite, named and bounded, and nothing but a refusal is raised."""
     gauges, book = Gauges(), LogBook()
     with suppress(Refused):
         points = decode_metrics(body, content_type, T, MetricSeries())
@@ -64,8 +64,8 @@ def test_the_messages_that_are_damaged_here_are_whole_before() -> None:
 
 @given(st.binary(max_size=300))
 def test_random_bytes(body: bytes) -> None:
-    take(body, PROTOBUF)
-    take(body, JSON)
+    assert_taken_or_refused(body, PROTOBUF)
+    assert_taken_or_refused(body, JSON)
 
 
 @settings(max_examples=300)
@@ -76,9 +76,9 @@ def test_messages_cut_off_flipped_and_spliced(message: bytes, data: st.DataObjec
         at = data.draw(st.integers(0, len(body) - 1))
         body[at] ^= 1 << data.draw(st.integers(0, 7))
     end = data.draw(st.integers(0, len(body)))
-    take(bytes(body), PROTOBUF)
-    take(bytes(body[:end]), PROTOBUF)
-    take(bytes(body[end:]) + message, PROTOBUF)
+    assert_taken_or_refused(bytes(body), PROTOBUF)
+    assert_taken_or_refused(bytes(body[:end]), PROTOBUF)
+    assert_taken_or_refused(bytes(body[end:]) + message, PROTOBUF)
 
 
 scalars = st.one_of(
@@ -120,6 +120,6 @@ def at_depth(inner: object, logs: bool) -> object:
 @settings(max_examples=300)
 @given(objects, st.booleans())
 def test_json_of_the_right_words_in_the_wrong_places(inner: object, logs: bool) -> None:
-    take(json.dumps(inner).encode(), JSON)
+    assert_taken_or_refused(json.dumps(inner).encode(), JSON)
     timed = {"timeUnixNano": str(int(T * 1e9)), **inner} if isinstance(inner, dict) else inner
-    take(json.dumps(at_depth(timed, logs)).encode(), JSON)
+    assert_taken_or_refused(json.dumps(at_depth(timed, logs)).encode(), JSON)

@@ -27,6 +27,7 @@ from bot.telemetry.native.reader import NativeReader
 from bot.telemetry.otlp import PROTOBUF
 from bot.telemetry.reader import TraceReader
 from bot.telemetry.sketch import Sketch
+from tests.telemetry.kernel import compiled_kernel
 from tests.telemetry.world import BUY, FRONT, T0
 
 WATCHED = {(FRONT, BUY): 1500.0}
@@ -36,15 +37,11 @@ ROUTES = ("/quotes", "/quotes/{id}", "", "/größe", "/r" * 120)
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> CDLL:
-    """The kernel, built from the sources as they are. Without a compiler there is nothing to compare, and that is said."""
-    if (found := library.load()) is not None:
-        return found
-    problem = library.build()
-    built = library.load()
-    if built is None:
-        pytest.skip(f"no compiled kernel here: {problem}")
-    return built
+def compiled() -> CDLL:
+    kernel = compiled_kernel()
+    if kernel is None:
+        pytest.skip("without a compiler there is nothing to compare")
+    return kernel
 
 
 def value(rng: random.Random) -> AnyValue:

@@ -2,130 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
-import re
 import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
-import uvicorn
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from starlette.types import Receive, Scope, Send
 
 from bot.web import otlp_protocol
-from bot.web.ingest import MAX_BODY_BYTES, MAX_HELD_BYTES, Front
-from bot.web.otlp_asgi import OtlpApp
+from bot.web.ingest import MAX_BODY_BYTES, MAX_HELD_BYTES
 from bot.web.otlp_head import parse_head
-from bot.web.otlp_protocol import protocol_for
+from tests.web.otlp_door import CHUNKED, PATIENCE_S, Door, answers, ask, export
 from tests.web.web_world import World
-
-PATIENCE_S = 5.0
-
-
-class Counting(OtlpApp):
-    """The application, counting the requests that reach it. `GET /slow` waits until it is let go."""
-
-    asked = 0
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            self.asked += 1
-            if scope["path"] == "/slow":
-                await asyncio.sleep(0.1)
-                await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"4")]})
-                await send({"type": "http.response.body", "body": b"slow"})
-                return
-        await super().__call__(scope, receive, send)
-
-
-class Door:
-    """A server on loopback with a real front; raw bytes in, raw bytes out."""
-
-    def __init__(self, world: World, read_timeout_s: float = PATIENCE_S, **config: float) -> None:
-        self.world = world
-        self.front = Front(world.parts)
-        self.app = Counting(world.app, self.front, read_timeout_s)
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        protocol = protocol_for(self.front, read_timeout_s)
-        self.server = uvicorn.Server(
-            uvicorn.Config(self.app, http=protocol, log_level="critical", timeout_graceful_shutdown=2, **config)  # type: ignore[arg-type]
-        )
-
-    @contextmanager
-    def open(self) -> Iterator[Door]:
-        thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listener]})
-        thread.start()
-        while not self.server.started and thread.is_alive():
-            time.sleep(0.002)
-        try:
-            yield self
-        finally:
-            self.server.should_exit = True
-            thread.join(5)
-            self.listener.close()
-
-    def connect(self) -> socket.socket:
-        return socket.create_connection(self.listener.getsockname(), PATIENCE_S)
-
-    def bodies(self) -> list[bytes]:
-        return [body for body, _ in self.world.spans.bodies]
-
-
-def export(body: bytes, *headers: str, path: str = "/v1/traces", version: str = "1.1") -> bytes:
-    lines = (f"POST {path} HTTP/{version}", "Host: 127.0.0.1", "Content-Type: application/x-protobuf", *headers)
-    return "\r\n".join((*lines, f"Content-Length: {len(body)}", "", "")).encode() + body
-
-
-def answers(connection: socket.socket, count: int = 0) -> list[tuple[int, bytes]]:
-    """(status, body) of the next `count` answers; with 0 of all until the server closes."""
-    found: list[tuple[int, bytes]] = []
-    data = b""
-    while not count or len(found) < count:
-        head, end, rest = data.partition(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", head.lower())
-        informational = head.startswith(b"HTTP/1.1 1")
-        if end and (informational or (length and len(rest) >= int(length[1]))):
-            size = 0 if informational or not length else int(length[1])
-            found.append((int(head[9:12]), rest[:size]))
-            data = rest[size:]
-            continue
-        try:
-            more = connection.recv(65536)
-        except ConnectionResetError:  # it closed without reading all that came
-            more = b""
-        if not more:
-            assert not count, f"closed after {found}, with {data!r}"
-            return found
-        data += more
-    assert not data
-    return found
-
-
-def ask(door: Door, data: bytes, count: int = 0) -> list[tuple[int, bytes]]:
-    with door.connect() as connection:
-        connection.sendall(data)
-        if not count:
-            connection.shutdown(socket.SHUT_WR)
-        return answers(connection, count)
-
-
-@pytest.fixture(scope="module")
-def shared() -> Iterator[Door]:
-    with Door(World()).open() as door:
-        yield door
-
-
-@pytest.fixture
-def door(shared: Door) -> Door:
-    """The server of the module with nothing taken yet."""
-    shared.world.spans.bodies.clear()
-    shared.app.asked = 0
-    return shared
 
 
 def test_plain_requests_of_one_connection_are_answered_without_the_application(door: Door) -> None:
@@ -165,12 +52,6 @@ def test_pipelined_requests_are_answered_in_order(door: Door) -> None:
     assert [status for status, _ in told] == [200] * 6
     assert told[2][1] == b"slow" and b"rss_mib" in told[4][1]
     assert door.bodies() == [b"one", b"two", b"three", b"four"]
-
-
-CHUNKED = (
-    b"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-protobuf\r\nTransfer-Encoding: chunked\r\n\r\n"
-    b"3\r\nspa\r\n2;x=y\r\nns\r\n0\r\nTrailer: x\r\n\r\n"
-)
 
 
 @pytest.mark.parametrize(
@@ -230,100 +111,6 @@ def test_only_the_digits_of_the_length_may_differ_from_a_head_that_was_admitted(
         for other in others:
             assert [status for status, _ in ask(door, good + other, 2)][1] in (401, 404)
         assert door.bodies() == [b"spans"] * len(others)
-
-
-SMUGGLED = export(b"smuggled")
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        ("Transfer-Encoding: chunked",),
-        ("Transfer-Encoding: xchunked",),
-        ("Transfer-Encoding: identity, chunked",),
-        ("Content-Length: 0",),
-        ("Content-Length: 5, 5",),
-        ("Content-Length: +0",),
-        ("Content-Length: 0x0",),
-        ("Content-Length:\t-1",),
-        ("Content-Length : 0",),
-        (" Content-Length: 0",),
-        ("X: y\nContent-Length: 0",),
-        ("X: y\r\n Content-Length: 0",),
-        ("X: \0",),
-    ],
-)
-@pytest.mark.parametrize("known", [True, False])
-def test_a_body_framed_in_two_ways_is_never_taken_for_a_request(door: Door, headers: tuple[str, ...], known: bool) -> None:
-    """Whatever a proxy before us makes of it: what is inside a body is not answered, and the connection is not used again."""
-    before = export(b"good") if known else b""
-    told = [status for status, _ in ask(door, before + export(b"0\r\n\r\n" + SMUGGLED, *headers))]
-    assert told in ([200] * known + [400], [200] * known + [200])
-    assert b"smuggled" not in door.bodies()
-
-
-@pytest.mark.parametrize("length", [b"-8", b"8 8", b"8,8", b"0x8", b"", b"8e0", b"\xb28", b"99999999999999999999", b"8\n", b"8\r"])
-def test_a_known_head_with_another_length_than_a_number_is_refused(door: Door, length: bytes) -> None:
-    bad = SMUGGLED.replace(b"Content-Length: 8", b"Content-Length: " + length)
-    told = ask(door, export(b"good") + bad)
-    assert [status for status, _ in told] in ([200, 400], [200, 413])
-    assert door.bodies() == [b"good"]
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"\0" * 1000,
-        b"POST /v1/traces HTTP/3.7\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x07" * 500,
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"\n\n\n" + b"\xff" * 100,
-    ],
-)
-def test_garbage_is_answered_with_400_and_the_next_connection_is_served(door: Door, data: bytes) -> None:
-    assert [status for status, _ in ask(door, data)] in ([400], [])
-    assert ask(door, export(b"spans"), 1) == [(200, b"")]
-
-
-@pytest.mark.parametrize("piece", [b"X-%d: y\r\n", b"x%d", b"/%d"])
-def test_a_head_without_end_is_cut_off(door: Door, piece: bytes) -> None:
-    begin = {b"/": b"POST /v1/traces", b"x": b"GET / HTTP/1.1\r\nX: ", b"X": b"POST /v1/traces HTTP/1.1\r\n"}[piece[:1]]
-    with door.connect() as connection:
-        connection.sendall(begin)
-        try:
-            for _ in range(200):
-                connection.sendall(b"".join(piece % i for i in range(1000)))
-            assert answers(connection) in ([(431, b"")], []), "whoever reads on runs into the time-out of the connection"
-        except ConnectionError:
-            pass  # cut off while it was still sending
-
-
-def test_a_trailer_without_end_is_cut_off(door: Door) -> None:
-    with door.connect() as connection:
-        connection.sendall(CHUNKED[: CHUNKED.index(b"Trailer")])
-        with pytest.raises(OSError, match=r"reset|pipe|abort"):
-            connection.sendall(b"X: y\r\n" * 5_000_000)
-    assert door.bodies() == []
-
-
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    pieces=st.lists(
-        st.sampled_from(
-            (export(b"a"), export(b"bb"), CHUNKED, b"\r\n", b"Content-Length: 3", b"POST ", b"\0", b"5\r\n", b"GET / HTTP/1.1\r\n")
-        ),
-        max_size=6,
-    ),
-    flip=st.integers(0, 5000),
-)
-def test_no_bytes_whatever_break_the_server_or_leave_room_taken(door: Door, pieces: list[bytes], flip: int) -> None:
-    data = bytearray(b"".join(pieces) or b"x")
-    data[flip % len(data)] ^= flip % 251
-    told = ask(door, bytes(data))
-    assert {status for status, _ in told} <= {200, 400, 404, 405, 411, 413, 415, 421, 431}
-    assert ask(door, export(b"spans"), 1) == [(200, b"")]
-    assert door.front.reserve(MAX_HELD_BYTES), "all room is free again"
-    door.front.release(MAX_HELD_BYTES)
 
 
 def drip(connection: socket.socket) -> None:

@@ -22,6 +22,7 @@ SOURCES: Final = ("kernel.c", "fold.c")
 HEADERS: Final = ("protobuf.h", "span.h", "table.h")
 FLAGS: Final = ("-O2", "-std=c11", "-shared", "-fPIC")
 COMPILERS: Final = ("cc", "gcc", "clang")
+NO_COMPILER: Final = "there is no C compiler"
 BUILD_TIMEOUT_S: Final = 120.0
 HERE: Final = Path(__file__).parent
 
@@ -47,7 +48,7 @@ def build(extra_flags: tuple[str, ...] = (), path: Path | None = None) -> str:
     """Compiles to `path` (where `load` looks); "" when it is there, else why not, as a sentence part."""
     compiler = next((found for name in COMPILERS if (found := shutil.which(name))), None)
     if compiler is None:
-        return "there is no C compiler"
+        return NO_COMPILER
     path = path or library_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
