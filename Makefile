@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := # empty: what one worker has compiled the others need not compile again
 FAULT ?= dependency-timeout
-LONG := tests/e2e tests/sim # what tests/conftest.py calls long; where ARGS names no tests itself
+E2E := tests/e2e # all that has to be collected for them, where ARGS names no tests itself
 NO_TESTS := 5 # pytest's exit code when ARGS chose tests of the other kind only
 
 help:
@@ -29,8 +29,8 @@ up: setup
 	@$(BIN)/python -m bot demo --fault none
 
 test: setup
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not e2e and not beside_e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
-	@$(BIN)/python -m pytest -n 3 -m "e2e or beside_e2e" $(if $(findstring tests/,$(ARGS)),,$(LONG)) $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python -m pytest -n 2 -m e2e $(if $(findstring tests/,$(ARGS)),,$(E2E)) $(ARGS) || [ $$? -eq $(NO_TESTS) ]
 
 lint: setup
 	@sh scripts/lint.sh

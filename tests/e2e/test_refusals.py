@@ -11,7 +11,7 @@ from bot.journal import Call, EscalationRecord, VerdictRecord
 from bot.local.world import DEVELOPER, World
 from tests.e2e.stage import all_incidents, play, until, wait_until_well
 
-pytestmark = pytest.mark.e2e(turn=5)
+pytestmark = pytest.mark.e2e(turn=4)
 
 
 def fail_the_check(tree: Path) -> None:

@@ -21,7 +21,6 @@ from tests.sim.mutants import MUTANTS, caught
 from tests.sim.simulation import simulate
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "2000"))
-NICE = 15  # it runs beside the end-to-end tests, whose clocks must not be starved
 SHARES = 8  # small enough that the processes end at about the same time
 FAULTS = (
     "GitHub does not answer a read",
@@ -81,10 +80,9 @@ def worlds(share: int) -> Counter[str]:
     return seen
 
 
-@pytest.mark.beside_e2e(turn=4)
 def test_whatever_happens_nothing_forbidden_is_done_and_the_world_comes_to_rest() -> None:
     seen: Counter[str] = Counter()
-    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn"), initializer=os.nice, initargs=(NICE,)) as pool:
+    with ProcessPoolExecutor(max_workers=os.cpu_count(), mp_context=get_context("spawn")) as pool:
         for share in pool.map(worlds, range(SHARES)):
             seen += share
     wanted = [f"fault: {name}" for name in FAULTS]
