@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from bot.errors import Refused
-from bot.rootcause.load import load_window
 from bot.rootcause.model import Symptom, Window
+from bot.rootcause.reading.window import load_window
 
 Stress = Literal["none", "half", "firsthalf", "drop", "otherday"]
 STRESSES: tuple[Stress, ...] = get_args(Stress)

@@ -23,8 +23,8 @@ from bot.diagnosis.lookup import Table
 from bot.diagnosis.trust import Told
 from bot.errors import Refused
 from bot.model import Use, UseResult
-from bot.rootcause.load import load_window
 from bot.rootcause.model import Symptom
+from bot.rootcause.reading.window import load_window
 from bot.rootcause.resemblance import Past, Traits, recall, traits
 from bot.rootcause.views import look
 from bot.signature import Signature

@@ -13,9 +13,9 @@ from typing import Any
 from bot.errors import Refused
 from bot.recorded.files import Tally
 from bot.rootcause.calibrate import load_weights
-from bot.rootcause.load import Loaded, load_window
 from bot.rootcause.locate import locate
 from bot.rootcause.model import Answer, Symptom, Window
+from bot.rootcause.reading.window import Loaded, load_window
 
 SYMPTOM_PART = re.compile(r"(?:^|,)(service|signal|at|span)=")  # names may hold commas
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.errors import Missing, Refused
-from bot.rootcause.load import load_window
 from bot.rootcause.model import Symptom, Window
+from bot.rootcause.reading.window import load_window
 from bot.rootcause.resemblance import Past, Recalled, Traits, recall, traits
 from bot.rootcause.views import look
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot.rootcause.forest import Forest
+from bot.rootcause.comparing.forest import Forest
 from bot.rootcause.model import Answer, Span
 
 MAX_EXEMPLARS = 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.rootcause.alone import alone_view
+from bot.rootcause.alone.view import alone_view
 from bot.rootcause.calibrate import Weights
 from bot.rootcause.fuse import fuse
 from bot.rootcause.model import Answer, Source, Symptom, View, Window

@@ -6,8 +6,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from bot.rootcause.comparing.forest import Forest, plant
 from bot.rootcause.exemplars import Exemplar, exemplars
-from bot.rootcause.forest import Forest, plant
 from bot.rootcause.model import Answer, Finding, Series, Window
 
 MAX_NODES = 30  # services in the picture: the suspects, who is next to them, then the busiest

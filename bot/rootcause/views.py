@@ -16,14 +16,14 @@ def look(incident: Window, baseline: Window, symptom: Symptom, sources: tuple[So
 
 def _views(incident: Window, baseline: Window, symptom: Symptom, sources: tuple[Source, ...]) -> Iterator[View]:
     if incident.logs and "logs" in sources:
-        from bot.rootcause.logs import logs_view
+        from bot.rootcause.logs.view import logs_view
 
         yield logs_view(incident, baseline)
     if incident.spans and "traces" in sources:
-        from bot.rootcause.traces import traces_view
+        from bot.rootcause.traces.view import traces_view
 
         yield traces_view(incident, baseline)
     if incident.series and "metrics" in sources:
-        from bot.rootcause.metrics import metrics_view
+        from bot.rootcause.metrics.view import metrics_view
 
         yield metrics_view(incident, baseline, symptom)

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.rootcause.load import load_window
 from bot.rootcause.model import Window
+from bot.rootcause.reading.window import load_window
 from tests.rootcause.recorded_world import Message, attributes, save, span, spans_line
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5

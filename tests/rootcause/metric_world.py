@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
-from bot.rootcause.metrics import metrics_view
+from bot.rootcause.metrics.view import metrics_view
 from bot.rootcause.model import Instrument, Series, Symptom, View, Window
 
 MINUTE_NS = 60 * 10**9

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.rootcause.calibrate import load_weights
-from bot.rootcause.load import load_window
 from bot.rootcause.locate import locate
 from bot.rootcause.model import Answer, Window
+from bot.rootcause.reading.window import load_window
 from tests.rootcause.alone_faults import FAULTS, retry_storm
 from tests.rootcause.alone_health import HEALTH, one_retry_that_helps
 from tests.rootcause.alone_world import Trace, window

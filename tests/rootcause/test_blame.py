@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rootcause.between_services import lost_calls, network_ends
-from bot.rootcause.handed_down import callees_of, callers_of, kept, main_callee
-from bot.rootcause.healthy import Health, best_half
+from bot.rootcause.metrics.between_services import lost_calls, network_ends
+from bot.rootcause.metrics.handed_down import callees_of, callers_of, kept, main_callee
+from bot.rootcause.metrics.healthy import Health, best_half
 
 NAMES = st.sampled_from("abcdef")
 EDGES = st.sets(st.tuples(NAMES, NAMES))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.rootcause.grammar import END, Run, changes
-from bot.rootcause.log_texts import Texts
+from bot.rootcause.comparing.grammar import END, Run, changes
+from bot.rootcause.comparing.log_texts import Texts
 from bot.rootcause.model import LogLine
 
 NO_ERRORS: frozenset[str] = frozenset()

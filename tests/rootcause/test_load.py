@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.errors import Missing
-from bot.rootcause.load import Limits, load_window
+from bot.rootcause.reading.window import Limits, load_window
 from tests.rootcause.recorded_world import BEGAN_NS, NS_PER_MS, Message, attributes, gauge, logs_line, metrics_line, save, span, spans_line
 
 

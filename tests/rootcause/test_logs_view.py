@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.rootcause.logs import logs_view
+from bot.rootcause.logs.view import logs_view
 from bot.rootcause.model import View, Window
 from tests.rootcause.shop import CHECKOUT, Visit, healthy, on_pod, window
 

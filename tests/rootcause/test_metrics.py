@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.rootcause.metrics import metrics_view
+from bot.rootcause.metrics.view import metrics_view
 from bot.rootcause.model import Series, Symptom, Window
 from tests.rootcause.metric_world import (
     BASELINE_MINUTES,

@@ -7,7 +7,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.rootcause.metrics import metrics_view
+from bot.rootcause.metrics.view import metrics_view
 from bot.rootcause.model import Instrument, Series, Symptom, Window
 
 NAMES = st.sampled_from(["", "a", "b", "c", "\N{ZERO WIDTH SPACE}<script>"])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.rootcause.keys import Key
-from bot.rootcause.measures import measure
+from bot.rootcause.metrics.keys import Key
+from bot.rootcause.metrics.measures import measure
+from bot.rootcause.metrics.quantities import quantity_of, rank_of
 from bot.rootcause.model import Instrument, Series, Window
-from bot.rootcause.quantities import quantity_of, rank_of
 
 MINUTE_NS = 60 * 10**9
 

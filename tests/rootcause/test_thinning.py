@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from bot.rootcause.comparing.thinning import thinned
 from bot.rootcause.model import LogLine, Window
-from bot.rootcause.thinning import thinned
 from tests.rootcause.shop import healthy
 
 

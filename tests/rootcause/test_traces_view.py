@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.rootcause.model import Span, View, Window
-from bot.rootcause.traces import traces_view
+from bot.rootcause.traces.view import traces_view
 from tests.rootcause.shop import CHECKOUT, Visit, healthy, on_pod, window
 
 BASELINE = healthy()
