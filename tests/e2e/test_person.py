@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from bot.journal import Call, CommandRecord, EscalationRecord, OutcomeRecord, PostMortemRecord
+from bot.local.demo.story import wait_until_well
 from bot.local.world import DEVELOPER, World
-from tests.e2e.stage import Seen, all_incidents, play, until, wait_until_well
+from tests.e2e.stage import Seen, all_incidents, play, until
 
-pytestmark = pytest.mark.e2e(turn=3)
+pytestmark = pytest.mark.e2e(turn=2)
 
 
 def ask_always(tree: Path) -> None:

@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from bot.journal import Call, EscalationRecord, VerdictRecord
+from bot.local.demo.story import wait_until_well
 from bot.local.world import DEVELOPER, World
-from tests.e2e.stage import all_incidents, play, until, wait_until_well
+from tests.e2e.stage import all_incidents, play, until
 
-pytestmark = pytest.mark.e2e(turn=4)
+pytestmark = pytest.mark.e2e(turn=3)
 
 
 def fail_the_check(tree: Path) -> None:
