@@ -27,7 +27,7 @@ def test_a_person_approves_what_the_bot_was_not_sure_enough_of(tmp_path: Path) -
         world.github.add_user("mallory", "read")
         mallory = await world.forge_of("mallory")
         await wait_until_well(world)
-        await world.chaos.inject("500")
+        await world.chaos.inject("dependency-timeout")
 
         async def one() -> Seen:
             return (await all_incidents(world))[0]
