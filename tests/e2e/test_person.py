@@ -35,7 +35,7 @@ def test_a_person_approves_what_the_bot_was_not_sure_enough_of(tmp_path: Path) -
         async def asked() -> bool:
             return any(seen.count(EscalationRecord) for seen in await all_incidents(world))
 
-        await until(world, asked, 60.0, "a person is asked")
+        await until(world, asked, 120.0, "a person is asked")
         seen = await one()
         assert [e.record.call for e in seen.entries if isinstance(e.record, EscalationRecord)] == [Call.ASK]
         assert "sre:needs-human" in (await world.owner.issue(seen.issue.number)).labels
@@ -72,5 +72,5 @@ async def _answer(world: World, number: int, by: str) -> CommandRecord:
         found[:] = [r for r in records if isinstance(r, CommandRecord) and r.by == by]
         return bool(found)
 
-    await until(world, answered, 20.0, f"{by} is answered")
+    await until(world, answered, 40.0, f"{by} is answered")
     return found[0]
