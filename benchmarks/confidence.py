@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.confidence_cases import Labelled, generate
 from bot.diagnosis.challenge import challenge, supported
-from bot.diagnosis.confidence import MODELS, measures_of, weigh
+from bot.diagnosis.confidence import measures_of, weigh
 from bot.diagnosis.localise import localise
 from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.diagnosis.remedies import propose_remedy
@@ -35,6 +35,7 @@ STEPS, SCALE_RATE, SHIFT_RATE = 2_000, 0.02, 0.05
 NEEDED = {
     "dependency": ("edge_worse", "explains_excess", "deepest", "unrivalled", "remedy_ready"),
     "change": ("deploy_match", "code_match", "unrivalled", "remedy_ready"),
+    "timing": ("deploy_match", "located", "unrivalled", "remedy_ready"),
 }
 
 
@@ -63,10 +64,9 @@ def answer(one: Labelled) -> Answer:
         return Answer(one.family, "", (), 0.0, not one.culprits, bool(one.culprits))
     first = ranked[0]
     ready = propose_remedy(one.case, first.suspect, one.policies) is not None
-    features, confidence = weigh(first.suspect.kind, measures_of(first, remedy_ready=ready), one.policies)
-    kind = MODELS.get(first.suspect.kind, first.suspect.kind)
+    features, confidence = weigh(first.model, measures_of(first, remedy_ready=ready), one.policies)
     values = tuple((feature.name, feature.value) for feature in features)
-    return Answer(one.family, kind, values, confidence, first.suspect.name in one.culprits, bool(one.culprits))
+    return Answer(one.family, first.model, values, confidence, first.suspect.name in one.culprits, bool(one.culprits))
 
 
 def answers(seeds: Sequence[int], policies: Policies) -> list[Answer]:

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from benchmarks.confidence_traces import exemplars
 from bot.diagnosis.case import Case, Change
-from bot.evidence import ConfigChange, DeployMark, EdgeStat, ErrorGroup, Evidence, SpanView, TraceView
+from bot.evidence import ConfigChange, DeployMark, EdgeStat, ErrorGroup, Evidence
 from bot.forge import ChangedFile, Commit
 from bot.journal import IncidentRecord
 from bot.model import Measurement, Objective, Signal, SignalKind
@@ -48,6 +49,8 @@ class World:
     changes: list[Change] = field(default_factory=list)
     settings: list[ConfigChange] = field(default_factory=list)
     traffic: float = 1.0
+    repeated: dict[tuple[str, str], int] = field(default_factory=dict)  # edge → calls of each request, one after the other
+    steps: dict[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)  # service → names and shares of parts that have spans
 
     def word(self) -> str:
         return "".join(self.rng.choice("bdfglmnprstv") + self.rng.choice("aeiou") for _ in range(3))
@@ -287,26 +290,11 @@ def _case(w: World) -> Case:
     measured_before = Measurement(w.first_bad_s - 600, w.first_bad_s, before, 1, 0, front_ms / 2, front_ms)
     measured_now = Measurement(w.first_bad_s, now_s, now, errors, now // 2, front_ms, front_ms + slower_ms)
     signal = Signal(w.kind, objective, measured_before, measured_now, w.first_bad_s, now_s)
-    evidence = Evidence(now_s, _traces(w, stats), tuple(stats), tuple(w.errors), tuple(w.deploys), changes=tuple(w.settings))
+    evidence = Evidence(now_s, exemplars(w, alone_ms, noise), tuple(stats), tuple(w.errors), tuple(w.deploys), changes=tuple(w.settings))
     bounded = [f"  {name}:\n    timeout_s: 30\n    breaker:\n      enabled: false\n" for name in [*w.chain[1:], *w.parties]]
     manifest = "dependencies:\n" + "".join(bounded)
     manifests = tuple((name, manifest) for name in w.chain)
     return Case(IncidentRecord("0" * 12, signal, evidence), evidence, tuple(w.changes), manifests, "f" * 40)
-
-
-def _traces(w: World, stats: list[EdgeStat]) -> tuple[TraceView, ...]:
-    """Two bad requests: their calls, as long and as broken as such calls are."""
-    traces, number = [], 0
-    for i in (1, 2):
-        spans = []
-        for edge in stats:
-            number += 1
-            error = w.rng.random() < w.failing.get((edge.caller, edge.peer), 0.0)
-            took = edge.now_p99_ms or 1.0
-            status = 500 if error else 200
-            spans.append(SpanView(f"s{number}", edge.caller, "GET /", "client", None, 1.0, took, error, status, "", edge.peer, ""))
-        traces.append(TraceView(f"t{i}", True, w.first_bad_s, tuple(spans)))
-    return tuple(traces)
 
 
 def _policies(w: World, shipped: Policies) -> Policies:

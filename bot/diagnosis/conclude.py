@@ -37,7 +37,7 @@ def conclude(
         return _without_culprit(localisation, claims, recalled, reasoner, case)
     first = ranked[0]
     remedy = propose_remedy(case, first.suspect, policies)
-    features, confidence = weigh(first.suspect.kind, measures_of(first, remedy_ready=remedy is not None, dissent=dissent), policies)
+    features, confidence = weigh(first.model, measures_of(first, remedy_ready=remedy is not None, dissent=dissent), policies)
     if localisation.candidates[0].suspect != first.suspect:  # whoever reasons may lower confidence, never raise it
         confidence = min(confidence, _alone(case, localisation.candidates[0], policies))
     sure_enough = confidence >= MORE_LIKELY_THAN_NOT
@@ -60,7 +60,7 @@ def conclude(
 def _alone(case: Case, candidate: Candidate, policies: Policies) -> float:
     """The confidence in a candidate by the evidence alone."""
     ready = propose_remedy(case, candidate.suspect, policies) is not None
-    return weigh(candidate.suspect.kind, measures_of(candidate, remedy_ready=ready), policies)[1]
+    return weigh(candidate.model, measures_of(candidate, remedy_ready=ready), policies)[1]
 
 
 def _without_culprit(

@@ -45,7 +45,7 @@ def lacks_call(edge: EdgeStat, trace: TraceView) -> bool:
 
 def _missing(edge: EdgeStat, case: Case) -> float:
     others = lively(edge, case)
-    if case.incident.signal.kind is not SignalKind.LATENCY or not others:
+    if case.incident.signal.kind not in (SignalKind.LATENCY, SignalKind.THROUGHPUT) or not others:
         return 0.0
     expected = edge.before_requests * others[0].now_requests / others[0].before_requests
     if expected < SEEN_CALLS:

@@ -1,0 +1,168 @@
+"""Suspects of what no request's calls explain: a gauge that is nearly full, error logs that go on, requests that stay away.
+
+There is no stack and no slow span to follow. A commit, a deploy or a setting is suspected for where it went and for how soon after it the
+trouble began: at the service itself, or, where requests stay away, at a service that calls it. New log lines whose words stand in what a
+commit added, and exceptions in lines that it wrote, tell one commit from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from bot.diagnosis.candidate import Candidate, Measure
+from bot.diagnosis.case import CLOCK_SLACK_S, Case, Change, is_new
+from bot.diagnosis.joins import Join, arrival, join, join_text, later, nearness
+from bot.diagnosis.overlap import overlap
+from bot.diagnosis.patch import added
+from bot.diagnosis.plain import clock, plain, short
+from bot.diagnosis.spent import words
+from bot.diagnosis.switches import NO_CODE as SETTING
+from bot.diagnosis.switches import came_with_a_deploy
+from bot.evidence import ConfigChange, DeployMark
+from bot.log_template import place_of
+from bot.model import Claim, SignalKind, Suspect
+
+UPSTREAM = 0.7  # whoever calls the service may have stopped doing so: likely, less so than its own doing
+OUTSIDE = 0.4  # a commit that was deployed to the service and touches no file of it
+UNNAMED = 0.5  # what a commit keeps when the new log lines or exceptions have nothing of it
+SAME_LINE = 0.6  # of a log template's words on one added line: fewer are chance
+WORTH_NAMING = 0.05
+MAX_UPSTREAM = 50
+
+_BEGAN: Mapping[SignalKind, str] = {
+    SignalKind.SATURATION: "high reading",
+    SignalKind.LOG_ERRORS: "error line too many",
+    SignalKind.THROUGHPUT: "moment without requests",
+}
+_SINCE: Mapping[SignalKind, str] = {
+    SignalKind.SATURATION: "{} is nearly full since",
+    SignalKind.LOG_ERRORS: "{} logs errors since",
+    SignalKind.THROUGHPUT: "{} gets fewer requests since",
+}
+
+
+@dataclass(frozen=True)
+class _Left:
+    """What a change left in log lines or exceptions: what it keeps of its score, how well they meet, where, and their ids."""
+
+    kept: float
+    code: float
+    why: str
+    ids: tuple[str, ...] = ()
+
+
+def presence_candidates(case: Case) -> tuple[Candidate, ...]:
+    """One candidate for each commit and each setting that came to the service (or to whoever calls it) before the trouble began."""
+    places = _places(case)
+    found = [_changed(change, places, case) for change in case.changes]
+    found += [_switched(one, places, case) for one in case.evidence.changes if not came_with_a_deploy(one, case)]
+    return tuple(one for one in found if one is not None and one.suspect.score >= WORTH_NAMING)
+
+
+def upstream_of(service: str, case: Case) -> frozenset[str]:
+    """Who calls the service, directly or through others."""
+    found, new = set[str](), {service}
+    while new and len(found) < MAX_UPSTREAM:
+        new = {edge.caller for edge in case.evidence.edges if edge.peer in new} - found - {service}
+        found |= new
+    return frozenset(found)
+
+
+def _places(case: Case) -> Mapping[str, float]:
+    """Service → how likely its doing shows as this signal."""
+    signal = case.incident.signal
+    callers = upstream_of(signal.service, case) if signal.kind is SignalKind.THROUGHPUT else ()
+    return {**dict.fromkeys(callers, UPSTREAM), signal.service: 1.0}
+
+
+def _changed(change: Change, places: Mapping[str, float], case: Case) -> Candidate | None:
+    traces, best = _traces_of(change, case), None
+    for service, place in sorted(places.items()):
+        deploy = join(change, service, case.incident.signal.first_bad_s, "", case)
+        if (mark := deploy.mark) is None:
+            continue
+        if service not in change.services:
+            deploy = replace(deploy, value=deploy.value * OUTSIDE)
+        candidate = _brought(change, service, place, deploy, mark, traces, case)
+        best = candidate if best is None or candidate.suspect.score > best.suspect.score else best
+    return best
+
+
+def _brought(change: Change, service: str, place: float, deploy: Join, mark: DeployMark, left: _Left, case: Case) -> Candidate:
+    signal, sha, name = case.incident.signal, short(change.commit.sha), plain(service)
+    claims = [Claim(arrival(change, deploy, mark, name, _BEGAN[signal.kind]), (mark.id,))]
+    if left.code:
+        claims.append(Claim(f"What is new at {plain(signal.service)} stands in commit {sha}: {left.why}.", left.ids))
+    return Candidate(
+        suspect=Suspect("change", change.commit.sha, service, round(deploy.value * place * left.kept, 4)),
+        mechanism="change-breaks",
+        roles=(service, signal.kind.value),
+        cause=f"Commit {sha} changed {name}, and {_SINCE[signal.kind].format(plain(signal.service))}.",
+        measures=(
+            Measure("deploy_match", deploy.value, join_text(deploy, name)),
+            Measure("code_match", left.code, left.why),
+            *_of_place(service, place, case),
+        ),
+        claims=tuple(claims),
+        own=(mark.id, *left.ids),
+        model="timing",
+    )
+
+
+def _of_place(service: str, place: float, case: Case) -> Iterator[Measure]:
+    here = plain(case.incident.signal.service)
+    text = f"it concerns {here} itself" if place == 1.0 else f"{plain(service)} calls {here}"
+    yield Measure("worse_now", 1.0, "the signal says that it was not so before")
+    yield Measure("located", place, text)
+
+
+def _traces_of(change: Change, case: Case) -> _Left:
+    """What new log lines and exceptions of the service say about a change."""
+    signal, evidence = case.incident.signal, case.evidence
+    logs = [one for one in evidence.logs if one.service == signal.service and one.count > one.before_count]
+    errors = [one for one in evidence.errors if one.service == signal.service and is_new(one) and one.frames]
+    if signal.kind is not SignalKind.LOG_ERRORS or not (logs or errors):
+        return _Left(1.0, 0.0, "nothing that was logged or raised could show the line")
+    found = [(overlap(change, group, case).value, "a frame of the exception's stack", group.id) for group in errors]
+    found += [(_logged(change, one.template), "the log line", one.id) for one in logs]
+    code, what, evidence_id = max(found, key=lambda one: (one[0], one[2]))
+    if not code:
+        return _Left(UNNAMED, 0.0, "none of the new log lines or exceptions stands in it")
+    return _Left(UNNAMED + (1.0 - UNNAMED) * code, code, what, (evidence_id,))
+
+
+def _logged(change: Change, template: str) -> float:
+    """How well a log template meets a change: by the place in the code that it names, or by its words on one added line."""
+    path = place_of(template).rpartition(":")[0]
+    if path and any(one == path or one.endswith(f"/{path}") for one in change.paths):
+        return 1.0
+    said = words(template)
+    lines = (words(line) for file in change.commit.files for line in added(file.patch))
+    share = max((len(said & line) / len(said) for line in lines), default=0.0) if len(said) > 1 else 0.0
+    return share if share >= SAME_LINE else 0.0
+
+
+def _switched(change: ConfigChange, places: Mapping[str, float], case: Case) -> Candidate | None:
+    signal = case.incident.signal
+    place = places.get(change.service, 0.0)
+    if change.first_seen_s > signal.first_bad_s + CLOCK_SLACK_S or not place:
+        return None
+    gap_s = max(0.0, signal.first_bad_s - change.first_seen_s)
+    fits, key, service = nearness(gap_s), plain(change.key), plain(change.service)
+    switched = f"from {plain(change.previous_value)} to {plain(change.value)}"
+    text = f"{key} of {service} went {switched} at {clock(change.first_seen_s)}; the first {_BEGAN[signal.kind]} came {later(gap_s)}."
+    return Candidate(
+        suspect=Suspect("setting", change.key, change.service, round(fits * place * SETTING, 4)),
+        mechanism="change-breaks",
+        roles=(change.service, "setting", change.key),
+        cause=f"{key} of {service} was set {switched}, and {_SINCE[signal.kind].format(plain(signal.service))}.",
+        measures=(
+            Measure("deploy_match", fits, f"{service} took the new value, and it began {later(gap_s)}"),
+            Measure("code_match", 0.0, "a setting leaves no line in a stack"),
+            *_of_place(change.service, place, case),
+        ),
+        claims=(Claim(text, (change.id,)),),
+        own=(change.id,),
+        model="timing",
+    )

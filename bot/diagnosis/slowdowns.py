@@ -1,0 +1,97 @@
+"""Commits that may have slowed a service: by the deploy that brought them, by whose own time it is, and by the names of what takes long.
+
+Slowness leaves no stack. What the exemplar traces show instead is the service that spends the time itself, and, where it has spans of its
+own steps or asks somebody too often, words that the guilty commit's files and lines tend to share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.diagnosis.candidate import Candidate, Measure
+from bot.diagnosis.case import Case, Change
+from bot.diagnosis.joins import Join, arrival, join, join_text
+from bot.diagnosis.patch import added
+from bot.diagnosis.plain import duration, percent, plain, short
+from bot.diagnosis.spent import Spent, words
+from bot.evidence import DeployMark
+from bot.model import Claim, Suspect
+
+UNNAMED = 0.5  # what a commit keeps of its score when the slow step has a name of its own and the commit speaks of something else
+AT_ONCE = 2  # power of the deploy's fit: slow code is slow from its first request on, so an old deploy explains little
+WORTH_NAMING = 0.05
+
+
+def slowdown_candidates(case: Case, blame: Mapping[str, float], seen: Mapping[str, Spent]) -> tuple[Candidate, ...]:
+    """One candidate for each change that something speaks for. `blame`: service → how much of the slowness ends there, 0..1."""
+    found = [_slows(change, case, blame, seen) for change in case.changes]
+    return tuple(c for c in found if c is not None and c.suspect.score >= WORTH_NAMING)
+
+
+def located(one: Spent | None) -> float:
+    """How much of what bad exemplars take longer is the service's own doing; 0 when they do not tell."""
+    return one.share if one is not None else 0.0
+
+
+def located_text(one: Spent | None, service: str) -> str:
+    if one is None:
+        return f"the exemplar traces do not show that {service} takes longer"
+    return f"{percent(one.share)} of what bad exemplar traces take longer is the doing of {service}"
+
+
+def speaks_of(change: Change, told: frozenset[str]) -> float:
+    """The share of some words that stand in the paths and in the added lines of a change."""
+    own = words(" ".join(change.paths))
+    for file in change.commit.files:
+        own |= words(" ".join(added(file.patch)))
+    return len(told & own) / len(told) if told else 0.0
+
+
+def _slows(change: Change, case: Case, blame: Mapping[str, float], seen: Mapping[str, Spent]) -> Candidate | None:
+    begin_s = case.incident.signal.first_bad_s
+    best: Candidate | None = None
+    for service in change.services:
+        deploy, place = join(change, service, begin_s, "", case), blame.get(service, 0.0)
+        if deploy.value and place and deploy.mark is not None:
+            candidate = _slowed(change, service, deploy, deploy.mark, place, seen.get(service), case)
+            best = candidate if best is None or candidate.suspect.score > best.suspect.score else best
+    return best
+
+
+def _slowed(change: Change, service: str, deploy: Join, mark: DeployMark, place: float, own: Spent | None, case: Case) -> Candidate:
+    sha, name = short(change.commit.sha), plain(service)
+    retuned = f"changed the manifest of {name}, which is slow since"
+    told = own.words - words(service) if own is not None else frozenset[str]()
+    code = speaks_of(change, told)
+    score = deploy.value**AT_ONCE * place * (UNNAMED + (1.0 - UNNAMED) * code if told else 1.0)
+    if not told:
+        code_text = "slowness leaves no stack, and no span is named like the step that takes long"
+    else:
+        code_text = (
+            f"{percent(code)} of the words that name what takes long ({', '.join(sorted(map(plain, told))[:5])}) stand in the commit"
+        )
+    return Candidate(
+        suspect=Suspect("change", change.commit.sha, service, round(score, 4)),
+        mechanism="change-slows",
+        roles=(service,),
+        cause=f"Commit {sha} {retuned if service in change.manifests else f'made {name} slow'}.",
+        measures=(
+            Measure("deploy_match", deploy.value, join_text(deploy, name)),
+            Measure("code_match", code, code_text),
+            Measure("worse_now", place, f"{percent(place)} of the slowness ends in {name}"),
+            Measure("located", located(own), located_text(own, name)),
+        ),
+        claims=(Claim(arrival(change, deploy, mark, name, "slow request"), (mark.id,)), _spent_claim(name, service, own, mark, case)),
+        own=(mark.id,),
+        model="timing",
+    )
+
+
+def _spent_claim(name: str, service: str, own: Spent | None, mark: DeployMark, case: Case) -> Claim:
+    if own is None or not own.ids:
+        edges = tuple(edge.id for edge in case.evidence.edges if edge.peer == service)
+        return Claim(f"The time is spent in {name} itself, not in what it calls.", (mark.id, *edges))
+    if own.asked:
+        return Claim(f"In the bad exemplar traces {name} calls {plain(own.asked)} more often than in the good ones.", own.ids)
+    took = f"{duration(own.now_ms)} of its own, in good ones {duration(own.before_ms)}"
+    return Claim(f"In the bad exemplar traces {name} spends {took}: that is {percent(own.share)} of what they take longer.", own.ids)
