@@ -74,7 +74,7 @@ def _without_culprit(
         cause = f"No explanation of what happened to {operation} stood up to the evidence."
     elif any(group.frames and is_new(group) for group in case.evidence.errors):
         cause = f"{operation} fails with exceptions that were not there before, but no known change touches their code."
-    elif "calls" not in localisation.looked_at and "exceptions" not in localisation.looked_at:
+    elif not case.incident.signal.kind.of_service and not {"calls", "exceptions"} & set(localisation.looked_at):
         cause = f"{operation} got worse, but the telemetry shows neither its calls nor its exceptions."
     else:
         verdict = "no-culprit"
