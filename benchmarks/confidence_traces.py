@@ -14,7 +14,7 @@ from bot.evidence import SpanView, TraceView
 from bot.telemetry.limits import BAD_TRACES, NORMAL_TRACES
 
 if TYPE_CHECKING:
-    from benchmarks.confidence_cases import World
+    from benchmarks.confidence_world import World
 
 NO_ORDINARY = 0.15  # of the incidents: the evidence had no room for them, or they are gone
 SPAN_LOST = 0.1  # of the traces: a service's spans did not arrive
@@ -35,7 +35,7 @@ class _Drawing:
 
     def own_ms(self, place: str) -> float:
         usual = self.rng.uniform(0.5, 1.0) if self.bad else 0.5
-        times = self.world.slow.get(place, 1.0) if self.bad else 1.0
+        times = self.world.slow.get(place, 1.0) if self.bad and place not in self.world.steps else 1.0
         return self.alone_ms[place] * usual * times * self.rng.uniform(1 - self.noise, 1 + self.noise)
 
     def add(
@@ -65,11 +65,13 @@ class _Drawing:
         steps = self.world.steps.get(service, ())
         for name, share in steps:
             step = self.add(service, "internal", me, now_ms, name)
-            now_ms += self.alone_ms[service] * share * (self.world.slow.get(name, 1.0) if self.bad else 1.0) * self.rng.uniform(0.4, 1.0)
+            now_ms += (
+                self.alone_ms[service] * share * (self.world.slow_step.get(name, 1.0) if self.bad else 1.0) * self.rng.uniform(0.4, 1.0)
+            )
             self.end(step, now_ms)
         now_ms += self.own_ms(service) * (0.2 if steps else 1.0)
         for callee in [peer for caller, peer in self.world.edges() if caller == service]:
-            for _ in range(self.world.repeated.get((service, callee), 1) if self.bad else 1):
+            for _ in range(self.world.times_asked((service, callee)) if self.bad else 1):
                 call = self.add(service, "client", me, now_ms, peer=callee)
                 if callee in self.world.chain:
                     now_ms = self.serve(callee, self.spans[call].id, now_ms + GAP_MS / 2) + GAP_MS / 2
