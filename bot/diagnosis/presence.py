@@ -17,7 +17,6 @@ from bot.diagnosis.overlap import overlap
 from bot.diagnosis.patch import added
 from bot.diagnosis.plain import clock, plain, short
 from bot.diagnosis.spent import words
-from bot.diagnosis.switches import NO_CODE as SETTING
 from bot.diagnosis.switches import came_with_a_deploy
 from bot.evidence import ConfigChange, DeployMark
 from bot.log_template import place_of
@@ -153,7 +152,7 @@ def _switched(change: ConfigChange, places: Mapping[str, float], case: Case) -> 
     switched = f"from {plain(change.previous_value)} to {plain(change.value)}"
     text = f"{key} of {service} went {switched} at {clock(change.first_seen_s)}; the first {_BEGAN[signal.kind]} came {later(gap_s)}."
     return Candidate(
-        suspect=Suspect("setting", change.key, change.service, round(fits * place * SETTING, 4)),
+        suspect=Suspect("setting", change.key, change.service, round(fits * place, 4)),
         mechanism="change-breaks",
         roles=(change.service, "setting", change.key),
         cause=f"{key} of {service} was set {switched}, and {_SINCE[signal.kind].format(plain(signal.service))}.",

@@ -17,7 +17,7 @@ from bot.diagnosis.spent import Spent, words
 from bot.evidence import DeployMark
 from bot.model import Claim, Suspect
 
-UNNAMED = 0.5  # what a commit keeps of its score when the slow step has a name of its own and the commit speaks of something else
+UNNAMED = 0.5  # what a commit keeps of its score when another one to the same service speaks of the step that takes long, and it does not
 AT_ONCE = 2  # power of the deploy's fit: slow code is slow from its first request on, so an old deploy explains little
 WORTH_NAMING = 0.05
 
@@ -63,7 +63,8 @@ def _slowed(change: Change, service: str, deploy: Join, mark: DeployMark, place:
     retuned = f"changed the manifest of {name}, which is slow since"
     told = own.words - words(service) if own is not None else frozenset[str]()
     code = speaks_of(change, told)
-    score = deploy.value**AT_ONCE * place * (UNNAMED + (1.0 - UNNAMED) * code if told else 1.0)
+    most = max(speaks_of(other, told) for other in case.changes if service in other.services)
+    score = deploy.value**AT_ONCE * place * (UNNAMED + (1.0 - UNNAMED) * code / most if most else 1.0)
     if not told:
         code_text = "slowness leaves no stack, and no span is named like the step that takes long"
     else:

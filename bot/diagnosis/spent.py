@@ -60,9 +60,9 @@ def spent(traces: Sequence[TraceView]) -> Mapping[str, Spent]:
     extra: defaultdict[str, float] = defaultdict(float)
     asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for service, (before_ms, now_ms) in own.items():
-        _charge(service, now_ms - before_ms, _asker(service, bad, good), extra, asked)
+        _charge(service, (before_ms, now_ms), _asker(service, bad, good), extra, asked)
     for (caller, peer), (before_ms, now_ms) in waited.items():
-        _charge(peer, now_ms - before_ms, _asking(caller, peer, bad, good), extra, asked)
+        _charge(peer, (before_ms, now_ms), _asking(caller, peer, bad, good), extra, asked)
     whole_ms = sum(extra.values())
     if whole_ms < LONGER_BY * (sum(before for before, _ in own.values()) + sum(before for before, _ in waited.values())):
         return {}
@@ -81,17 +81,22 @@ def words(text: str) -> frozenset[str]:
     return frozenset(word.lower() for word in WORD.findall(text) if len(word) >= MIN_LETTERS)
 
 
-Asker = tuple[str, str, float]  # who asks more often, whom, and the share of the callee's time that this accounts for
+Asker = tuple[str, str, float]  # who asks more often, whom, and the share of the callee's time that the further calls take
 
 
-def _charge(place: str, more_ms: float, asker: Asker | None, extra: defaultdict[str, float], asked: defaultdict[str, Counter[str]]) -> None:
+def _charge(
+    place: str, took_ms: tuple[float, float], asker: Asker | None, extra: defaultdict[str, float], asked: defaultdict[str, Counter[str]]
+) -> None:
+    """Adds what a place takes longer (`took_ms`: before and now), to itself and to who asks it more often."""
+    more_ms = took_ms[1] - took_ms[0]
     if more_ms <= 0:
         return
     service, callee, share = asker or ("", "", 0.0)
-    extra[place] += (1.0 - share) * more_ms
-    if share:
-        extra[service] += share * more_ms
-        asked[service][callee] += round(share * more_ms)
+    asked_ms = min(more_ms, share * took_ms[1])
+    extra[place] += more_ms - asked_ms
+    if asked_ms:
+        extra[service] += asked_ms
+        asked[service][callee] += round(asked_ms)
 
 
 def _asker(service: str, bad: Sequence[_Ledger], good: Sequence[_Ledger]) -> Asker | None:

@@ -12,7 +12,7 @@ from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new
 from bot.diagnosis.edges import shift
 from bot.diagnosis.joins import later, nearness
 from bot.diagnosis.plain import clock, percent, plain
-from bot.diagnosis.slowdowns import located, located_text
+from bot.diagnosis.slowdowns import AT_ONCE, located, located_text
 from bot.diagnosis.spent import Spent
 from bot.evidence import ConfigChange
 from bot.model import Claim, SignalKind, Suspect
@@ -55,8 +55,9 @@ def _candidate(
     switched = f"from {plain(change.previous_value)} to {plain(change.value)}"
     what = "failure" if errors else "slow request"
     text = f"{key} of {service} went {switched} at {clock(change.first_seen_s)}; the first {what} came {later(gap_s)}."
+    kept = NO_CODE if errors else fits ** (AT_ONCE - 1)
     return Candidate(
-        suspect=Suspect("setting", change.key, change.service, round(fits * place * NO_CODE, 4)),
+        suspect=Suspect("setting", change.key, change.service, round(fits * place * kept, 4)),
         mechanism="change-breaks" if errors else "change-slows",
         roles=(change.service, "setting", change.key),
         cause=f"{key} of {service} was set {switched}, and {service} {'fails' if errors else 'is slow'} since.",
