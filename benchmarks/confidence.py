@@ -35,7 +35,8 @@ STEPS, SCALE_RATE, SHIFT_RATE = 2_000, 0.02, 0.05
 NEEDED = {
     "dependency": ("edge_worse", "explains_excess", "deepest", "unrivalled", "remedy_ready"),
     "change": ("deploy_match", "code_match", "unrivalled", "remedy_ready"),
-    "timing": ("deploy_match", "located", "unrivalled", "remedy_ready"),
+    "timing": ("deploy_match", "code_match", "unrivalled", "remedy_ready"),
+    "setting": ("deploy_match", "unrivalled", "remedy_ready"),
 }
 
 

@@ -47,14 +47,14 @@ def case_of(w: World) -> Case:
 def _signal(w: World, now_s: float, requests: tuple[int, int], front_ms: tuple[float, float]) -> Signal:
     """`requests` and `front_ms` (the front's 99th percentile) are those before and now."""
     service, span_s = w.concerns or w.chain[0], (w.first_bad_s - 600, w.first_bad_s)
-    objective = Objective(service, "GET /", 1500.0, 0.02, 10.0, 15, 5)
+    objective = Objective(service, w.operation, 1500.0, 0.02, 10.0, 15, 5)
     before = Measurement(*span_s, requests[0], 1, 0, front_ms[0] / 2, front_ms[0])
     now = Measurement(w.first_bad_s, now_s, requests[1], 0, requests[1] // 2, front_ms[0], front_ms[1])
     if w.kind is SignalKind.ERRORS:
         share = max([*w.failing.values(), 0.3 if w.errors else 0.0])
         now = replace(now, errors=round(share * requests[1]))
     if w.kind is SignalKind.SATURATION:
-        objective = replace(objective, operation="pool.in_use", limit=0.9)
+        objective = replace(objective, operation=w.gauge, limit=0.9)
         before, now = (
             Measurement(*span_s, 60, 0, 0, None, None, share=0.5),
             Measurement(w.first_bad_s, now_s, 5, 5, 0, None, None, share=0.95),

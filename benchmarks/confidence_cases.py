@@ -10,7 +10,7 @@ from benchmarks.confidence_case import case_of
 from benchmarks.confidence_conditions import CONDITIONS
 from benchmarks.confidence_lookalikes import LOOKALIKES
 from benchmarks.confidence_stories import STORIES
-from benchmarks.confidence_world import START_S, World
+from benchmarks.confidence_world import START_S, World, switch_something
 from bot.diagnosis.case import Case
 from bot.policy.schema import Policies, ServiceSpec
 
@@ -36,6 +36,7 @@ def generate(seed: int, shipped: Policies) -> Labelled:
     world.chain = [world.word() for _ in range(rng.randint(2, 4))]
     world.parties = [f"{world.word()}-{i}" for i in range(rng.randint(2, 4))]
     culprits = FAMILIES[family](world)
+    switch_something(world)
     return Labelled(family, seed, case_of(world), _policies(world, shipped), frozenset(culprits))
 
 

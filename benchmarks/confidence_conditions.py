@@ -10,9 +10,9 @@ from bot.model import SignalKind
 
 
 def _commit_fills(w: World) -> list[str]:
-    """A leak: it takes a while until something is full."""
-    w.kind, w.concerns = SignalKind.SATURATION, w.rng.choice(w.chain)
-    guilty = w.commit(w.concerns)
+    """A leak: it takes a while until something is full. Some such commits speak of what they use up."""
+    w.kind, w.concerns, w.gauge = SignalKind.SATURATION, w.rng.choice(w.chain), f"{w.word()}.usage"
+    guilty = w.commit(w.concerns, text=f"keep({w.gauge.partition('.')[0]})" if w.rng.random() < 0.5 else "new")
     w.deploy(w.rng.choice((60.0, 300.0, 1200.0)) * w.rng.uniform(0.5, 1.4), *w.others(3), guilty, *w.others(2))
     return [guilty.commit.sha]
 
@@ -58,9 +58,11 @@ def _party_is_logged(w: World) -> list[str]:
 
 
 def _release_takes_traffic(w: World) -> list[str]:
-    """At the service itself, or at one that calls it."""
+    """At the service itself, or at one that calls it. Some such commits speak of the route."""
     w.kind, w.concerns, w.traffic = SignalKind.THROUGHPUT, w.rng.choice(w.chain), w.rng.uniform(0.0, 0.4)
-    guilty = w.commit(w.rng.choice(w.chain[: w.chain.index(w.concerns) + 1]))
+    w.operation = f"GET /{w.word()}"
+    text = f'link("{w.operation[4:]}s")' if w.rng.random() < 0.5 else "new"
+    guilty = w.commit(w.rng.choice(w.chain[: w.chain.index(w.concerns) + 1]), text=text)
     release(w, guilty)
     return [guilty.commit.sha]
 

@@ -16,6 +16,7 @@ from bot.model import SignalKind
 
 START_S = 1_700_000_000.0
 LINES = 200  # of every file
+HARMLESS_SWITCH = 0.2  # of the incidents
 
 
 @dataclass
@@ -36,6 +37,8 @@ class World:
     traffic: float = 1.0
     repeated: dict[tuple[str, str], int] = field(default_factory=dict)  # edge → calls of each request, one after the other
     slow_step: dict[str, float] = field(default_factory=dict)  # name of a part → times as long as usual
+    gauge: str = "pool.in_use"
+    operation: str = "GET /"
     concerns: str = ""  # the service that the signal is about; "" the front
     logs: list[LogGroup] = field(default_factory=list)
     steps: dict[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)  # service → names and shares of parts that have spans
@@ -100,3 +103,10 @@ def breaks(w: World, service: str, path: str, line: int) -> None:
         if w.chain.index(callee) <= w.chain.index(service):
             w.failing[caller, callee] = share
     w.raises(service, path, line, max(5, round(100 * share)), late_s=w.rng.uniform(0, 2))
+
+
+def switch_something(w: World) -> None:
+    """In some systems somebody switches a setting now and then, without harm."""
+    if w.rng.random() < HARMLESS_SWITCH:
+        at_s = w.first_bad_s - w.rng.uniform(0, 1700)
+        w.settings.append(ConfigChange(f"c{len(w.settings) + 1}", w.rng.choice(w.chain), w.word(), "a", "b", at_s))

@@ -55,12 +55,12 @@ def _changed(case: Case, dependencies: Iterable[Candidate]) -> tuple[Candidate, 
     kind = case.incident.signal.kind
     if kind is SignalKind.ERRORS:
         echoes = _echoes(case)
-        return (*change_candidates(case, echoes), *setting_candidates(case, {}, echoes, {}))
+        return (*change_candidates(case, echoes), *setting_candidates(case, {}, echoes))
     if kind is not SignalKind.LATENCY:
         return presence_candidates(case)
     seen = spent(case.evidence.traces)
     blamed = _blame(case, dependencies, seen)
-    return (*slowdown_candidates(case, blamed, seen), *setting_candidates(case, blamed, {}, seen))
+    return (*slowdown_candidates(case, blamed, seen), *setting_candidates(case, blamed, {}))
 
 
 def _was_tried(candidate: Candidate, case: Case) -> bool:
@@ -150,11 +150,22 @@ def _siblings(candidate: Candidate, case: Case) -> Iterable[Rival]:
         yield other / own, f"{plain(caller)}'s other calls got worse as well, by {{}} as much"
 
 
-def _growth(candidate: Candidate, case: Case) -> Iterable[Rival]:
-    """Slowness under more traffic than before needs no other cause. Failures are left out: they may be what people retry."""
+def _times_as_many(case: Case) -> float:
+    """Requests a second, now against before; of a gauge's service the calls to it and by it, as nobody counted its requests."""
     signal = case.incident.signal
-    if signal.kind is not SignalKind.LATENCY or not signal.before.rate or candidate.suspect.kind == "setting":
+    if not signal.kind.of_service:
+        return signal.now.rate / signal.before.rate if signal.before.rate else 1.0
+    calls = [edge for edge in case.evidence.edges if signal.service in (edge.caller, edge.peer)]
+    before, now = sum(edge.before_requests for edge in calls), sum(edge.now_requests for edge in calls)
+    past_s, since_s = signal.before.end_s - signal.before.start_s, case.evidence.taken_s - signal.first_bad_s
+    return (now / since_s) / (before / past_s) if before and past_s > 0 and since_s > 0 else 1.0
+
+
+def _growth(candidate: Candidate, case: Case) -> Iterable[Rival]:
+    """Slowness, or a full gauge, under more traffic than before needs no other cause. Failures may be what people retry."""
+    signal = case.incident.signal
+    if signal.kind not in (SignalKind.LATENCY, SignalKind.SATURATION) or candidate.suspect.kind == "setting":
         return
-    grown = log_scale(signal.now.rate / signal.before.rate, MUCH_MORE_TRAFFIC)
+    grown = log_scale(_times_as_many(case), MUCH_MORE_TRAFFIC)
     if grown:
         yield grown, "there are more requests than before, which explains {} of it"

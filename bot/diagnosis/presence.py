@@ -7,7 +7,7 @@ commit added, and exceptions in lines that it wrote, tell one commit from anothe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.diagnosis.candidate import Candidate, Measure
@@ -15,7 +15,8 @@ from bot.diagnosis.case import CLOCK_SLACK_S, Case, Change, is_new
 from bot.diagnosis.joins import Join, arrival, join, join_text, later, nearness
 from bot.diagnosis.overlap import overlap
 from bot.diagnosis.patch import added
-from bot.diagnosis.plain import clock, plain, short
+from bot.diagnosis.plain import clock, percent, plain, short
+from bot.diagnosis.slowdowns import speaks_of
 from bot.diagnosis.spent import words
 from bot.diagnosis.switches import came_with_a_deploy
 from bot.evidence import ConfigChange, DeployMark
@@ -28,6 +29,7 @@ UNNAMED = 0.5  # what a commit keeps when the new log lines or exceptions have n
 SAME_LINE = 0.6  # of a log template's words on one added line: fewer are chance
 WORTH_NAMING = 0.05
 MAX_UPSTREAM = 50
+METHODS = frozenset({"get", "put", "post", "patch", "delete", "head", "options"})  # of HTTP: in the names of operations, not in code's
 
 _BEGAN: Mapping[SignalKind, str] = {
     SignalKind.SATURATION: "high reading",
@@ -91,7 +93,7 @@ def _changed(change: Change, places: Mapping[str, float], case: Case) -> Candida
 def _brought(change: Change, service: str, place: float, deploy: Join, mark: DeployMark, left: _Left, case: Case) -> Candidate:
     signal, sha, name = case.incident.signal, short(change.commit.sha), plain(service)
     claims = [Claim(arrival(change, deploy, mark, name, _BEGAN[signal.kind]), (mark.id,))]
-    if left.code:
+    if left.ids:
         claims.append(Claim(f"What is new at {plain(signal.service)} stands in commit {sha}: {left.why}.", left.ids))
     return Candidate(
         suspect=Suspect("change", change.commit.sha, service, round(deploy.value * place * left.kept, 4)),
@@ -101,7 +103,8 @@ def _brought(change: Change, service: str, place: float, deploy: Join, mark: Dep
         measures=(
             Measure("deploy_match", deploy.value, join_text(deploy, name)),
             Measure("code_match", left.code, left.why),
-            *_of_place(service, place, case),
+            Measure("worse_now", 1.0, "the signal says that it was not so before"),
+            Measure("located", place, _place_text(service, place, case)),
         ),
         claims=tuple(claims),
         own=(mark.id, *left.ids),
@@ -109,11 +112,9 @@ def _brought(change: Change, service: str, place: float, deploy: Join, mark: Dep
     )
 
 
-def _of_place(service: str, place: float, case: Case) -> Iterator[Measure]:
+def _place_text(service: str, place: float, case: Case) -> str:
     here = plain(case.incident.signal.service)
-    text = f"it concerns {here} itself" if place == 1.0 else f"{plain(service)} calls {here}"
-    yield Measure("worse_now", 1.0, "the signal says that it was not so before")
-    yield Measure("located", place, text)
+    return f"it concerns {here} itself" if place == 1.0 else f"{plain(service)} calls {here}"
 
 
 def _traces_of(change: Change, case: Case) -> _Left:
@@ -121,7 +122,9 @@ def _traces_of(change: Change, case: Case) -> _Left:
     signal, evidence = case.incident.signal, case.evidence
     logs = [one for one in evidence.logs if one.service == signal.service and one.count > one.before_count]
     errors = [one for one in evidence.errors if one.service == signal.service and is_new(one) and one.frames]
-    if signal.kind is not SignalKind.LOG_ERRORS or not (logs or errors):
+    if signal.kind is not SignalKind.LOG_ERRORS:
+        return _named(change, case)
+    if not logs and not errors:
         return _Left(1.0, 0.0, "nothing that was logged or raised could show the line")
     found = [(overlap(change, group, case).value, "a frame of the exception's stack", group.id) for group in errors]
     found += [(_logged(change, one.template), "the log line", one.id) for one in logs]
@@ -129,6 +132,16 @@ def _traces_of(change: Change, case: Case) -> _Left:
     if not code:
         return _Left(UNNAMED, 0.0, "none of the new log lines or exceptions stands in it")
     return _Left(UNNAMED + (1.0 - UNNAMED) * code, code, what, (evidence_id,))
+
+
+def _named(change: Change, case: Case) -> _Left:
+    """Whether a change speaks of the gauge, or of the operation, by its name; other changes that do not keep less beside it."""
+    told = words(case.incident.signal.operation) - METHODS
+    code, most = speaks_of(change, told), max(speaks_of(other, told) for other in case.changes)
+    if not most:
+        return _Left(1.0, 0.0, "no change speaks of it by its name")
+    said = f"{percent(code)} of the words of its name stand in the commit"
+    return _Left(UNNAMED + (1.0 - UNNAMED) * code / most, code, said)
 
 
 def _logged(change: Change, template: str) -> float:
@@ -158,10 +171,9 @@ def _switched(change: ConfigChange, places: Mapping[str, float], case: Case) -> 
         cause=f"{key} of {service} was set {switched}, and {_SINCE[signal.kind].format(plain(signal.service))}.",
         measures=(
             Measure("deploy_match", fits, f"{service} took the new value, and it began {later(gap_s)}"),
-            Measure("code_match", 0.0, "a setting leaves no line in a stack"),
-            *_of_place(change.service, place, case),
+            Measure("worse_now", place, _place_text(change.service, place, case)),
         ),
         claims=(Claim(text, (change.id,)),),
         own=(change.id,),
-        model="timing",
+        model="setting",
     )

@@ -12,8 +12,7 @@ from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new
 from bot.diagnosis.edges import shift
 from bot.diagnosis.joins import later, nearness
 from bot.diagnosis.plain import clock, percent, plain
-from bot.diagnosis.slowdowns import AT_ONCE, located, located_text
-from bot.diagnosis.spent import Spent
+from bot.diagnosis.slowdowns import AT_ONCE
 from bot.evidence import ConfigChange
 from bot.model import Claim, SignalKind, Suspect
 
@@ -22,16 +21,13 @@ CALLS = 0.6  # calls of the service that fail since, rather than code of its own
 WORTH_NAMING = 0.05
 
 
-def setting_candidates(
-    case: Case, blame: Mapping[str, float], caused_elsewhere: Mapping[str, float], seen: Mapping[str, Spent]
-) -> tuple[Candidate, ...]:
+def setting_candidates(case: Case, blame: Mapping[str, float], caused_elsewhere: Mapping[str, float]) -> tuple[Candidate, ...]:
     """One candidate for each setting that something speaks for.
 
     `blame`: service → how much of the slowness ends there; `caused_elsewhere`: service → how far its exceptions are only an echo; 0..1.
-    `seen`: what the exemplars spend longer on.
     """
     alone = (change for change in case.evidence.changes if not came_with_a_deploy(change, case))
-    found = [_candidate(change, case, blame, caused_elsewhere, seen) for change in alone]
+    found = [_candidate(change, case, blame, caused_elsewhere) for change in alone]
     return tuple(c for c in found if c is not None and c.suspect.score >= WORTH_NAMING)
 
 
@@ -41,9 +37,7 @@ def came_with_a_deploy(change: ConfigChange, case: Case) -> bool:
     return any(abs(mark.first_seen_s - change.first_seen_s) <= CLOCK_SLACK_S for mark in marks)
 
 
-def _candidate(
-    change: ConfigChange, case: Case, blame: Mapping[str, float], caused_elsewhere: Mapping[str, float], seen: Mapping[str, Spent]
-) -> Candidate | None:
+def _candidate(change: ConfigChange, case: Case, blame: Mapping[str, float], caused_elsewhere: Mapping[str, float]) -> Candidate | None:
     errors = case.incident.signal.kind is SignalKind.ERRORS
     own = tuple(group for group in case.evidence.errors if errors and group.service == change.service and is_new(group))
     begin_s = min((group.first_seen_s for group in own), default=case.incident.signal.first_bad_s)
@@ -63,13 +57,11 @@ def _candidate(
         cause=f"{key} of {service} was set {switched}, and {service} {'fails' if errors else 'is slow'} since.",
         measures=(
             Measure("deploy_match", fits, f"{service} took the new value, and went bad {later(gap_s)}"),
-            Measure("code_match", 0.0, "a setting leaves no line in a stack"),
             Measure("worse_now", place, f"{percent(place)} of what got worse shows in {service}"),
-            *(() if errors else (Measure("located", located(seen.get(change.service)), located_text(seen.get(change.service), service)),)),
         ),
         claims=(Claim(text, (change.id, *(group.id for group in own))),),
         own=(change.id,),
-        model="change" if errors else "timing",
+        model="setting",
     )
 
 
