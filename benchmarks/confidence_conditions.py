@@ -32,11 +32,14 @@ def _party_fills(w: World) -> list[str]:
 
 
 def _commit_logs(w: World) -> list[str]:
-    """Some logged texts stand in the commit, some in code that was there before."""
+    """Some logged texts stand in the commit, some in code that was there before; some come with an exception."""
     w.kind, w.concerns = SignalKind.LOG_ERRORS, w.rng.choice(w.chain)
     text = " ".join(w.word() for _ in range(4))
-    guilty = w.commit(w.concerns, text=f'log.error("{text} %s", order)' if w.rng.random() < 0.6 else "new")
+    line = w.rng.randrange(20, 180)
+    guilty = w.commit(w.concerns, "rates", (line, line + 3), f'log.error("{text} %s", order)' if w.rng.random() < 0.6 else "new")
     release(w, guilty)
+    if w.rng.random() < 0.5:
+        w.raises(w.concerns, w.path(w.concerns, "rates"), line + w.rng.choice((0, 0, 1, 2, 5, 12)), w.rng.randint(5, 100))
     _log(w, f"{text} *")
     return [guilty.commit.sha]
 
@@ -45,6 +48,8 @@ def _input_is_logged(w: World) -> list[str]:
     w.kind, w.concerns = SignalKind.LOG_ERRORS, w.rng.choice(w.chain)
     _log(w, " ".join(w.word() for _ in range(4)))
     _harmless(w)
+    if w.rng.random() < 0.5:
+        w.raises(w.concerns, w.path(w.concerns, w.rng.choice(("main", "page"))), w.rng.randrange(1, 200), w.rng.randint(5, 100))
     return []
 
 

@@ -13,20 +13,18 @@ from dataclasses import dataclass, replace
 from bot.diagnosis.candidate import Candidate, Measure
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, Change, is_new
 from bot.diagnosis.joins import Join, arrival, join, join_text, later, nearness
+from bot.diagnosis.log_lines import OTHERS_TEXT, new_lines, written_by
 from bot.diagnosis.overlap import overlap
-from bot.diagnosis.patch import added
 from bot.diagnosis.plain import clock, percent, plain, short
 from bot.diagnosis.slowdowns import speaks_of
 from bot.diagnosis.spent import words
 from bot.diagnosis.switches import came_with_a_deploy
 from bot.evidence import ConfigChange, DeployMark
-from bot.log_template import place_of
 from bot.model import Claim, SignalKind, Suspect
 
 UPSTREAM = 0.7  # whoever calls the service may have stopped doing so: likely, less so than its own doing
 OUTSIDE = 0.4  # a commit that was deployed to the service and touches no file of it
 UNNAMED = 0.5  # what a commit keeps when the new log lines or exceptions have nothing of it
-SAME_LINE = 0.6  # of a log template's words on one added line: fewer are chance
 WORTH_NAMING = 0.05
 MAX_UPSTREAM = 50
 METHODS = frozenset({"get", "put", "post", "patch", "delete", "head", "options"})  # of HTTP: in the names of operations, not in code's
@@ -78,14 +76,14 @@ def _places(case: Case) -> Mapping[str, float]:
 
 
 def _changed(change: Change, places: Mapping[str, float], case: Case) -> Candidate | None:
-    traces, best = _traces_of(change, case), None
+    left, best = _left_by(change, case), None
     for service, place in sorted(places.items()):
         deploy = join(change, service, case.incident.signal.first_bad_s, "", case)
         if (mark := deploy.mark) is None:
             continue
         if service not in change.services:
             deploy = replace(deploy, value=deploy.value * OUTSIDE)
-        candidate = _brought(change, service, place, deploy, mark, traces, case)
+        candidate = _brought(change, service, place, deploy, mark, left, case)
         best = candidate if best is None or candidate.suspect.score > best.suspect.score else best
     return best
 
@@ -117,21 +115,19 @@ def _place_text(service: str, place: float, case: Case) -> str:
     return f"it concerns {here} itself" if place == 1.0 else f"{plain(service)} calls {here}"
 
 
-def _traces_of(change: Change, case: Case) -> _Left:
-    """What new log lines and exceptions of the service say about a change."""
-    signal, evidence = case.incident.signal, case.evidence
-    logs = [one for one in evidence.logs if one.service == signal.service and one.count > one.before_count]
-    errors = [one for one in evidence.errors if one.service == signal.service and is_new(one) and one.frames]
+def _left_by(change: Change, case: Case) -> _Left:
+    """What new log lines and exceptions of the service, or the name of what the signal is about, say of a change."""
+    signal = case.incident.signal
     if signal.kind is not SignalKind.LOG_ERRORS:
         return _named(change, case)
-    if not logs and not errors:
-        return _Left(1.0, 0.0, "nothing that was logged or raised could show the line")
-    found = [(overlap(change, group, case).value, "a frame of the exception's stack", group.id) for group in errors]
-    found += [(_logged(change, one.template), "the log line", one.id) for one in logs]
-    code, what, evidence_id = max(found, key=lambda one: (one[0], one[2]))
-    if not code:
-        return _Left(UNNAMED, 0.0, "none of the new log lines or exceptions stands in it")
-    return _Left(UNNAMED + (1.0 - UNNAMED) * code, code, what, (evidence_id,))
+    errors = [one for one in case.evidence.errors if one.service == signal.service and is_new(one) and one.frames]
+    logs = new_lines(signal.service, case)
+    found = [(met, met, "a frame of the exception's stack", one.id) for one in errors if (met := overlap(change, one, case).value)]
+    found += [(met, OTHERS_TEXT * met, "the log line", one.id) for one in logs if (met := written_by(change, one.template))]
+    if not found:
+        return _Left(UNNAMED if errors or logs else 1.0, 0.0, "none of the new log lines or exceptions stands in it")
+    kept, code, what, evidence_id = max(found)
+    return _Left(UNNAMED + (1.0 - UNNAMED) * kept, code, what, (evidence_id,))
 
 
 def _named(change: Change, case: Case) -> _Left:
@@ -142,17 +138,6 @@ def _named(change: Change, case: Case) -> _Left:
         return _Left(1.0, 0.0, "no change speaks of it by its name")
     said = f"{percent(code)} of the words of its name stand in the commit"
     return _Left(UNNAMED + (1.0 - UNNAMED) * code / most, code, said)
-
-
-def _logged(change: Change, template: str) -> float:
-    """How well a log template meets a change: by the place in the code that it names, or by its words on one added line."""
-    path = place_of(template).rpartition(":")[0]
-    if path and any(one == path or one.endswith(f"/{path}") for one in change.paths):
-        return 1.0
-    said = words(template)
-    lines = (words(line) for file in change.commit.files for line in added(file.patch))
-    share = max((len(said & line) / len(said) for line in lines), default=0.0) if len(said) > 1 else 0.0
-    return share if share >= SAME_LINE else 0.0
 
 
 def _switched(change: ConfigChange, places: Mapping[str, float], case: Case) -> Candidate | None:
