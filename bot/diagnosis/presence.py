@@ -101,8 +101,7 @@ def _brought(change: Change, service: str, place: float, deploy: Join, mark: Dep
         measures=(
             Measure("deploy_match", deploy.value, join_text(deploy, name)),
             Measure("code_match", left.code, left.why),
-            Measure("worse_now", 1.0, "the signal says that it was not so before"),
-            Measure("located", place, _place_text(service, place, case)),
+            Measure("worse_now", place, _place_text(service, place, case)),
         ),
         claims=tuple(claims),
         own=(mark.id, *left.ids),

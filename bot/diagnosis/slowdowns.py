@@ -28,17 +28,6 @@ def slowdown_candidates(case: Case, blame: Mapping[str, float], seen: Mapping[st
     return tuple(c for c in found if c is not None and c.suspect.score >= WORTH_NAMING)
 
 
-def located(one: Spent | None) -> float:
-    """How much of what bad exemplars take longer is the service's own doing; 0 when they do not tell."""
-    return one.share if one is not None else 0.0
-
-
-def located_text(one: Spent | None, service: str) -> str:
-    if one is None:
-        return f"the exemplar traces do not show that {service} takes longer"
-    return f"{percent(one.share)} of what bad exemplar traces take longer is the doing of {service}"
-
-
 def speaks_of(change: Change, told: frozenset[str]) -> float:
     """The share of some words that stand in the paths and in the added lines of a change."""
     own = words(" ".join(change.paths))
@@ -79,13 +68,18 @@ def _slowed(change: Change, service: str, deploy: Join, mark: DeployMark, place:
         measures=(
             Measure("deploy_match", deploy.value, join_text(deploy, name)),
             Measure("code_match", code, code_text),
-            Measure("worse_now", place, f"{percent(place)} of the slowness ends in {name}"),
-            Measure("located", located(own), located_text(own, name)),
+            Measure("worse_now", place, _place_text(place, name, own)),
         ),
         claims=(Claim(arrival(change, deploy, mark, name, "slow request"), (mark.id,)), _spent_claim(name, service, own, mark, case)),
         own=(mark.id,),
         model="timing",
     )
+
+
+def _place_text(place: float, name: str, own: Spent | None) -> str:
+    if own is None:
+        return f"{percent(place)} of the slowness ends in {name}, by the figures of its calls"
+    return f"{percent(place)} of what bad exemplar traces take longer is the doing of {name}"
 
 
 def _spent_claim(name: str, service: str, own: Spent | None, mark: DeployMark, case: Case) -> Claim:
