@@ -6,9 +6,8 @@ Anybody's input may stand in a log line. So it may tell commits of one deploy ap
 from __future__ import annotations
 
 from bot.diagnosis.case import Case, Change
-from bot.diagnosis.patch import added
 from bot.diagnosis.plain import plain
-from bot.diagnosis.spent import words
+from bot.diagnosis.wording import added_lines, words
 from bot.evidence import LogGroup
 from bot.log_template import place_of
 from bot.model import Claim
@@ -40,6 +39,6 @@ def written_by(change: Change, template: str) -> float:
     if path and any(one == path or one.endswith(f"/{path}") for one in change.paths):
         return 1.0
     said = words(template)
-    lines = (words(line) for file in change.commit.files for line in added(file.patch))
+    lines = (words(line) for line in added_lines(change))
     share = max((len(said & line) / len(said) for line in lines), default=0.0) if len(said) > 1 else 0.0
     return share if share >= SAME_LINE else 0.0

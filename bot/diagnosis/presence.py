@@ -16,9 +16,8 @@ from bot.diagnosis.joins import Join, arrival, join, join_text, later, nearness
 from bot.diagnosis.log_lines import OTHERS_TEXT, new_lines, written_by
 from bot.diagnosis.overlap import overlap
 from bot.diagnosis.plain import clock, percent, plain, short
-from bot.diagnosis.slowdowns import speaks_of
-from bot.diagnosis.spent import words
 from bot.diagnosis.switches import came_with_a_deploy
+from bot.diagnosis.wording import spoken, words
 from bot.evidence import ConfigChange, DeployMark
 from bot.model import Claim, SignalKind, Suspect
 
@@ -54,7 +53,8 @@ class _Left:
 def presence_candidates(case: Case) -> tuple[Candidate, ...]:
     """One candidate for each commit and each setting that came to the service (or to whoever calls it) before the trouble began."""
     places = _places(case)
-    found = [_changed(change, places, case) for change in case.changes]
+    named = spoken(case, words(case.incident.signal.operation) - METHODS)
+    found = [_changed(change, places, named, case) for change in case.changes]
     found += [_switched(one, places, case) for one in case.evidence.changes if not came_with_a_deploy(one, case)]
     return tuple(one for one in found if one is not None and one.suspect.score >= WORTH_NAMING)
 
@@ -75,8 +75,8 @@ def _places(case: Case) -> Mapping[str, float]:
     return {**dict.fromkeys(callers, UPSTREAM), signal.service: 1.0}
 
 
-def _changed(change: Change, places: Mapping[str, float], case: Case) -> Candidate | None:
-    left, best = _left_by(change, case), None
+def _changed(change: Change, places: Mapping[str, float], named: Mapping[str, float], case: Case) -> Candidate | None:
+    left, best = _left_by(change, named, case), None
     for service, place in sorted(places.items()):
         deploy = join(change, service, case.incident.signal.first_bad_s, "", case)
         if (mark := deploy.mark) is None:
@@ -114,11 +114,11 @@ def _place_text(service: str, place: float, case: Case) -> str:
     return f"it concerns {here} itself" if place == 1.0 else f"{plain(service)} calls {here}"
 
 
-def _left_by(change: Change, case: Case) -> _Left:
+def _left_by(change: Change, named: Mapping[str, float], case: Case) -> _Left:
     """What new log lines and exceptions of the service, or the name of what the signal is about, say of a change."""
     signal = case.incident.signal
     if signal.kind is not SignalKind.LOG_ERRORS:
-        return _named(change, case)
+        return _named(change, named)
     errors = [one for one in case.evidence.errors if one.service == signal.service and is_new(one) and one.frames]
     logs = new_lines(signal.service, case)
     found = [(met, met, "a frame of the exception's stack", one.id) for one in errors if (met := overlap(change, one, case).value)]
@@ -129,10 +129,9 @@ def _left_by(change: Change, case: Case) -> _Left:
     return _Left(UNNAMED + (1.0 - UNNAMED) * kept, code, what, (evidence_id,))
 
 
-def _named(change: Change, case: Case) -> _Left:
+def _named(change: Change, named: Mapping[str, float]) -> _Left:
     """Whether a change speaks of the gauge, or of the operation, by its name; other changes that do not keep less beside it."""
-    told = words(case.incident.signal.operation) - METHODS
-    code, most = speaks_of(change, told), max(speaks_of(other, told) for other in case.changes)
+    code, most = named[change.commit.sha], max(named.values())
     if not most:
         return _Left(1.0, 0.0, "no change speaks of it by its name")
     said = f"{percent(code)} of the words of its name stand in the commit"

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from bot.diagnosis.candidate import Candidate, Measure
 from bot.diagnosis.case import Case, Change
 from bot.diagnosis.joins import Join, arrival, join, join_text
-from bot.diagnosis.patch import added
 from bot.diagnosis.plain import duration, percent, plain, short
-from bot.diagnosis.spent import Spent, words
+from bot.diagnosis.spent import Spent
+from bot.diagnosis.wording import spoken, words
 from bot.evidence import DeployMark
 from bot.model import Claim, Suspect
 
@@ -24,41 +24,38 @@ WORTH_NAMING = 0.05
 
 def slowdown_candidates(case: Case, blame: Mapping[str, float], seen: Mapping[str, Spent]) -> tuple[Candidate, ...]:
     """One candidate for each change that something speaks for. `blame`: service → how much of the slowness ends there, 0..1."""
-    found = [_slows(change, case, blame, seen) for change in case.changes]
+    told = {service: one.words - words(service) for service, one in seen.items()}
+    says = {service: spoken(case, some) for service, some in told.items() if some}
+    found = [_slows(change, case, blame, seen, says) for change in case.changes]
     return tuple(c for c in found if c is not None and c.suspect.score >= WORTH_NAMING)
 
 
-def speaks_of(change: Change, told: frozenset[str]) -> float:
-    """The share of some words that stand in the paths and in the added lines of a change."""
-    own = words(" ".join(change.paths))
-    for file in change.commit.files:
-        own |= words(" ".join(added(file.patch)))
-    return len(told & own) / len(told) if told else 0.0
+Says = Mapping[str, Mapping[str, float]]  # service whose slow step has a name → commit → how much of that name it speaks of
 
 
-def _slows(change: Change, case: Case, blame: Mapping[str, float], seen: Mapping[str, Spent]) -> Candidate | None:
+def _slows(change: Change, case: Case, blame: Mapping[str, float], seen: Mapping[str, Spent], says: Says) -> Candidate | None:
     begin_s = case.incident.signal.first_bad_s
     best: Candidate | None = None
     for service in change.services:
         deploy, place = join(change, service, begin_s, "", case), blame.get(service, 0.0)
         if deploy.value and place and deploy.mark is not None:
-            candidate = _slowed(change, service, deploy, deploy.mark, place, seen.get(service), case)
+            candidate = _slowed(change, service, deploy, deploy.mark, place, seen.get(service), says.get(service, {}), case)
             best = candidate if best is None or candidate.suspect.score > best.suspect.score else best
     return best
 
 
-def _slowed(change: Change, service: str, deploy: Join, mark: DeployMark, place: float, own: Spent | None, case: Case) -> Candidate:
+def _slowed(
+    change: Change, service: str, deploy: Join, mark: DeployMark, place: float, own: Spent | None, says: Mapping[str, float], case: Case
+) -> Candidate:
     sha, name = short(change.commit.sha), plain(service)
     retuned = f"changed the manifest of {name}, which is slow since"
-    told = own.words - words(service) if own is not None else frozenset[str]()
-    code = speaks_of(change, told)
-    most = max(speaks_of(other, told) for other in case.changes if service in other.services)
+    code = says.get(change.commit.sha, 0.0)
+    most = max((says.get(other.commit.sha, 0.0) for other in case.changes if service in other.services), default=0.0)
     score = deploy.value**AT_ONCE * place * (UNNAMED + (1.0 - UNNAMED) * code / most if most else 1.0)
-    if not told:
-        code_text = "slowness leaves no stack, and no span is named like the step that takes long"
-    else:
+    code_text = "slowness leaves no stack, and no step that takes long has a name"
+    if own is not None and says:
         code_text = (
-            f"{percent(code)} of the words that name what takes long ({', '.join(sorted(map(plain, told))[:5])}) stand in the commit"
+            f"{percent(code)} of the words that name what takes long ({', '.join(sorted(map(plain, own.words))[:5])}) stand in the commit"
         )
     return Candidate(
         suspect=Suspect("change", change.commit.sha, service, round(score, 4)),

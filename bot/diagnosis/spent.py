@@ -6,13 +6,13 @@ because it is asked more often counts for whoever asks.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean, median
 
 from bot.diagnosis.exemplars import KINDS, forest_of
+from bot.diagnosis.wording import words
 from bot.evidence import TraceView
 from bot.rootcause.comparing.forest import MAX_DEPTH, Forest
 from bot.rootcause.model import Span
@@ -21,8 +21,6 @@ from bot.rootcause.traces.visits import NS_PER_MS, visits
 LONGER_BY = 0.1  # of the good exemplars' time: bad ones that last less than this longer tell nothing
 ASKS_MORE = 1.5  # times as many calls for each visit as in good exemplars: the rest is chance
 TELLING_NAME = 0.5  # of what the service got slower by: a span's name with so much of it says in which part of the code
-WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
-MIN_LETTERS = 3  # of a word: shorter ones stand everywhere
 
 
 @dataclass(frozen=True)
@@ -74,11 +72,6 @@ def spent(traces: Sequence[TraceView]) -> Mapping[str, Spent]:
         callee = next((name for name, _ in asked[service].most_common(1)), "")
         found[service] = Spent(ms / whole_ms, *times, ids, callee, names.get(service, frozenset()) | words(callee))
     return found
-
-
-def words(text: str) -> frozenset[str]:
-    """The words of a name or of some code, small: `getRates2` gives get and rates."""
-    return frozenset(word.lower() for word in WORD.findall(text) if len(word) >= MIN_LETTERS)
 
 
 Asker = tuple[str, str, float]  # who asks more often, whom, and the share of the callee's time that the further calls take
