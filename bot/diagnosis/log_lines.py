@@ -5,9 +5,11 @@ Anybody's input may stand in a log line. So it may tell commits of one deploy ap
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.diagnosis.case import Case, Change
 from bot.diagnosis.plain import plain
-from bot.diagnosis.wording import added_lines, words
+from bot.diagnosis.wording import words
 from bot.evidence import LogGroup
 from bot.log_template import place_of
 from bot.model import Claim
@@ -33,12 +35,12 @@ def log_claims(service: str, case: Case) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-def written_by(change: Change, template: str) -> float:
-    """0..1: whether a change touches the place in the code that a template names, or adds a line with its words."""
+def written_by(change: Change, lines: Sequence[frozenset[str]], template: str) -> float:
+    """0..1: whether a change touches the place in the code that a template names, or adds a line with its words. `lines`: the words of each
+    line that it adds."""
     path = place_of(template).rpartition(":")[0]
     if path and any(one == path or one.endswith(f"/{path}") for one in change.paths):
         return 1.0
     said = words(template)
-    lines = (words(line) for line in added_lines(change))
-    share = max((len(said & line) / len(said) for line in lines), default=0.0) if len(said) > 1 else 0.0
-    return share if share >= SAME_LINE else 0.0
+    most = max((len(said & line) / len(said) for line in lines), default=0.0) if len(said) > 1 else 0.0
+    return most if most >= SAME_LINE else 0.0

@@ -17,7 +17,7 @@ from bot.diagnosis.log_lines import OTHERS_TEXT, new_lines, written_by
 from bot.diagnosis.overlap import overlap
 from bot.diagnosis.plain import clock, percent, plain, short
 from bot.diagnosis.switches import came_with_a_deploy
-from bot.diagnosis.wording import spoken, words
+from bot.diagnosis.wording import added_lines, share, words, words_of
 from bot.evidence import ConfigChange, DeployMark
 from bot.model import Claim, SignalKind, Suspect
 
@@ -53,7 +53,9 @@ class _Left:
 def presence_candidates(case: Case) -> tuple[Candidate, ...]:
     """One candidate for each commit and each setting that came to the service (or to whoever calls it) before the trouble began."""
     places = _places(case)
-    named = spoken(case, words(case.incident.signal.operation) - METHODS)
+    signal = case.incident.signal
+    told = words(signal.operation) - METHODS if signal.kind is not SignalKind.LOG_ERRORS else frozenset[str]()
+    named = share(told, words_of(case)) if told else {}
     found = [_changed(change, places, named, case) for change in case.changes]
     found += [_switched(one, places, case) for one in case.evidence.changes if not came_with_a_deploy(one, case)]
     return tuple(one for one in found if one is not None and one.suspect.score >= WORTH_NAMING)
@@ -122,16 +124,18 @@ def _left_by(change: Change, named: Mapping[str, float], case: Case) -> _Left:
     errors = [one for one in case.evidence.errors if one.service == signal.service and is_new(one) and one.frames]
     logs = new_lines(signal.service, case)
     found = [(met, met, "a frame of the exception's stack", one.id) for one in errors if (met := overlap(change, one, case).value)]
-    found += [(met, OTHERS_TEXT * met, "the log line", one.id) for one in logs if (met := written_by(change, one.template))]
+    lines = [words(line) for line in added_lines(change)] if logs else []
+    found += [(met, OTHERS_TEXT * met, "the log line", one.id) for one in logs if (met := written_by(change, lines, one.template))]
     if not found:
         return _Left(UNNAMED if errors or logs else 1.0, 0.0, "none of the new log lines or exceptions stands in it")
-    kept, code, what, evidence_id = max(found)
+    kept = max(met for met, *_ in found)
+    _, code, what, evidence_id = max(found, key=lambda one: (one[1], one[3]))
     return _Left(UNNAMED + (1.0 - UNNAMED) * kept, code, what, (evidence_id,))
 
 
 def _named(change: Change, named: Mapping[str, float]) -> _Left:
     """Whether a change speaks of the gauge, or of the operation, by its name; other changes that do not keep less beside it."""
-    code, most = named[change.commit.sha], max(named.values())
+    code, most = named.get(change.commit.sha, 0.0), max(named.values(), default=0.0)
     if not most:
         return _Left(1.0, 0.0, "no change speaks of it by its name")
     said = f"{percent(code)} of the words of its name stand in the commit"

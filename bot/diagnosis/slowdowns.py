@@ -13,7 +13,7 @@ from bot.diagnosis.case import Case, Change
 from bot.diagnosis.joins import Join, arrival, join, join_text
 from bot.diagnosis.plain import duration, percent, plain, short
 from bot.diagnosis.spent import Spent
-from bot.diagnosis.wording import spoken, words
+from bot.diagnosis.wording import share, words, words_of
 from bot.evidence import DeployMark
 from bot.model import Claim, Suspect
 
@@ -24,8 +24,9 @@ WORTH_NAMING = 0.05
 
 def slowdown_candidates(case: Case, blame: Mapping[str, float], seen: Mapping[str, Spent]) -> tuple[Candidate, ...]:
     """One candidate for each change that something speaks for. `blame`: service → how much of the slowness ends there, 0..1."""
-    told = {service: one.words - words(service) for service, one in seen.items()}
-    says = {service: spoken(case, some) for service, some in told.items() if some}
+    told = {service: some for service, one in seen.items() if (some := one.words - words(service))}
+    said = words_of(case) if told else {}
+    says = {service: share(some, said) for service, some in told.items()}
     found = [_slows(change, case, blame, seen, says) for change in case.changes]
     return tuple(c for c in found if c is not None and c.suspect.score >= WORTH_NAMING)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from bot.diagnosis.case import Case, Change
 from bot.diagnosis.patch import added
 
-MAX_ADDED_CHARS = 8_000  # of one change that are read: thirty such changes take 40 ms
+MAX_ADDED_CHARS = 4_000  # of one change that are read: thirty such changes take 25 ms
 MIN_LETTERS = 3  # of a word: shorter ones stand everywhere
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 
@@ -31,8 +31,11 @@ def added_lines(change: Change) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def spoken(case: Case, told: frozenset[str]) -> Mapping[str, float]:
-    """Commit → the share of `told` that stands in its paths and in what it adds; 0 for all when nothing is told."""
-    if not told:
-        return {change.commit.sha: 0.0 for change in case.changes}
-    return {change.commit.sha: len(told & words(" ".join((*change.paths, *added_lines(change))))) / len(told) for change in case.changes}
+def words_of(case: Case) -> Mapping[str, frozenset[str]]:
+    """Commit → the words of its paths and of what it adds."""
+    return {change.commit.sha: words(" ".join((*change.paths, *added_lines(change)))) for change in case.changes}
+
+
+def share(told: frozenset[str], said: Mapping[str, frozenset[str]]) -> Mapping[str, float]:
+    """Commit → how much of `told` it speaks of, 0..1."""
+    return {sha: len(told & one) / len(told) if told else 0.0 for sha, one in said.items()}
