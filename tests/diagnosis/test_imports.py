@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("chromadb", "langgraph", "langchain_core", "openai", "githubkit")
+HEAVY = ("chromadb", "langgraph", "langchain_core", "openai", "githubkit", "numpy")
 
 
 def test_cag_signature_and_remedies_load_nothing_heavy() -> None:
