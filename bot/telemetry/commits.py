@@ -62,6 +62,20 @@ class Commits:
             _extend(earlier, start_s, end_s)
             self._notice_rollback(reigns, earlier, start_s, end_s)
 
+    def answered_from_to(self, service: str, commit: str, first_start_s: float, last_start_s: float, end_s: float) -> None:
+        """The same of several requests, the first and the last of which began then."""
+        reigns = self._reigns.get(service)
+        if commit and reigns and (newest := reigns[-1]).commit == commit and first_start_s <= last_start_s:
+            if first_start_s < newest.first_s:
+                newest.first_s = first_start_s
+            if last_start_s > newest.last_start_s:
+                newest.last_start_s = last_start_s
+            if end_s > newest.last_s:
+                newest.last_s = end_s
+            return
+        for start_s in {first_start_s, last_start_s}:
+            self.answered(service, commit, start_s, end_s)
+
     def _notice_rollback(self, reigns: list[Reign], earlier: Reign, start_s: float, end_s: float) -> None:
         newest = reigns[-1]
         if start_s <= newest.last_start_s:

@@ -76,7 +76,7 @@ class Detail:
         """Before a body is read: about so many bytes of spans come. Halves the share when there is no credit for what would be kept."""
         if now_s - self._second >= 1.0 or now_s < self._second:
             self._next_second(now_s)
-        self._spend(max(1, body_bytes // limits.SPAN_BYTES))
+        self._spend(body_bytes // limits.SPAN_BYTES or 1)
         if self._credit < 0.0:
             self.halvings += 1
             self._calm_since_s = now_s
@@ -84,7 +84,7 @@ class Detail:
 
     def counted(self, expected_bytes: int, spans: int) -> None:
         """After it: how many it was."""
-        self._spend(spans - max(1, expected_bytes // limits.SPAN_BYTES))
+        self._spend(spans - (expected_bytes // limits.SPAN_BYTES or 1))
 
     def _spend(self, spans: int) -> None:
         self._spans += spans

@@ -23,6 +23,10 @@ class FastReader(Protocol):
         """The batch of a protobuf body, or None when Python has to read it."""
         ...
 
+    def read_gzip(self, body: bytes, now_s: float) -> Batch | None:
+        """The batch of a protobuf body in gzip, inflated on the way; None when it has to be inflated first, whatever it holds."""
+        ...
+
 
 class TraceReader:
     """Reads the bodies of ExportTraceServiceRequests. Not safe for threads."""
@@ -34,6 +38,19 @@ class TraceReader:
     def read(self, body: bytes, content_type: str, now_s: float) -> Batch:
         """`content_type` without parameters. Raises Refused when the body as a whole cannot be read; unusable spans are dropped."""
         return run_through(self.steps(body, content_type, now_s))
+
+    def read_gzip(self, body: bytes, inflated_bytes: int, now_s: float) -> Batch | None:
+        """A protobuf body in gzip, inflated and read in one go; None when it is none of the small and plain ones that this is for.
+
+        `inflated_bytes`: what the body says of its size. Raises Refused as `read` does.
+        """
+        if self._fast is None:
+            return None
+        detail = self._catalogue.detail
+        detail.expect(inflated_bytes, now_s)
+        batch = self._fast.read_gzip(body, now_s)
+        detail.counted(inflated_bytes, len(batch.records) if batch is not None else 0)
+        return batch
 
     def steps(self, body: bytes, content_type: str, now_s: float) -> Steps[Batch]:
         """`read` in steps. One request at a time: its steps have to end before another one's begin."""
@@ -61,12 +78,12 @@ class TraceReader:
                 if not seen % ITEMS_PER_STEP:
                     yield
                 if seen > limits.SPANS_PER_REQUEST or found is None:
-                    batch.dropped[TOO_LARGE if seen <= limits.SPANS_PER_REQUEST else TOO_MANY] += 1
+                    batch.drop(TOO_LARGE if seen <= limits.SPANS_PER_REQUEST else TOO_MANY)
                     continue
                 raw, whole = found
                 reason = refusal(raw, sender.service, now_s)
                 if reason is not None:
-                    batch.dropped[reason] += 1
+                    batch.drop(reason)
                     continue
                 number, _ = take(batch, raw, whole, sender, self._catalogue)
                 batch.records.append(number)
