@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from itertools import repeat
+from typing import Final, Protocol
 
 from bot.errors import Refused
 from bot.telemetry import limits
 from bot.telemetry.attributes import COMMIT, TOO_LARGE, TOO_MANY, refusal, text
 from bot.telemetry.batch import Batch, Catalogue, Group, Sender, take
-from bot.telemetry.json_fields import bounded
+from bot.telemetry.json_pieces import Layout, pieces
 from bot.telemetry.otlp import JSON, PROTOBUF, read_protobuf
 from bot.telemetry.otlp_json import read_json
 from bot.telemetry.otlp_json_typed import read_typed
 from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
+from bot.telemetry.wire import TOO_MANY_PARTS
 
 FINGERPRINT = 2**64 - 1
+JSON_LAYOUT: Final = Layout("resourceSpans", "scopeSpans", "spans")
 
 
 class FastReader(Protocol):
@@ -61,17 +64,23 @@ class TraceReader:
             if batch is None:
                 batch = yield from self._collect(read_protobuf(body), now_s)
         elif content_type == JSON:
-            bounded(body)
-            batch = yield from self._collect(read_typed(body) or read_json(body), now_s)
+            batch = yield from self._collect(_json_groups(body), now_s)
         else:
             raise Refused(f"this Content-Type is not supported: send {PROTOBUF} or {JSON}")
         detail.counted(len(body), batch.accepted)
         return batch
 
-    def _collect(self, groups: Iterable[Group], now_s: float) -> Steps[Batch]:
+    def _collect(self, groups: Iterable[Group | None], now_s: float) -> Steps[Batch]:
+        """None among the groups: a moment to let others have their turn."""
         batch = Batch()
         seen = 0
-        for group in groups:
+        for n, group in enumerate(groups, 1):
+            if n > limits.GROUPS_PER_REQUEST:
+                raise Refused(TOO_MANY_PARTS)
+            if group is None or not n % ITEMS_PER_STEP:
+                yield
+            if group is None:
+                continue
             sender = Sender(text(group.resource, ("service.name",)), text(group.resource, COMMIT, limits.COMMIT_CHARS))
             for found in group.spans:
                 seen += 1
@@ -91,3 +100,12 @@ class TraceReader:
             if (serving := sender.serving()) is not None:
                 batch.servings.append(serving)
         return batch
+
+
+def _json_groups(body: bytes) -> Iterator[Group | None]:
+    for piece in pieces(body, JSON_LAYOUT):
+        if piece.too_large:
+            yield Group({}, repeat(None, piece.too_large))
+        elif piece.body:
+            yield from read_typed(piece.body) or read_json(piece.body)
+        yield None
