@@ -122,6 +122,9 @@ def _by_size(points: Sequence[msgspec.Raw]) -> Iterator[list[msgspec.Raw]]:
     some: list[msgspec.Raw] = []
     size_bytes = 0
     for point in points:
+        if len(memoryview(point)) > LARGEST_BYTES:
+            yield [point]  # alone, so that it alone is left out
+            continue
         some.append(point)
         size_bytes += len(memoryview(point))
         if size_bytes >= PIECE_BYTES:
