@@ -11,7 +11,7 @@ import pytest
 from bot.errors import Refused
 from bot.telemetry import otlp_json, otlp_logs, otlp_metrics, otlp_metrics_json, reader
 from bot.telemetry.attributes import TOO_LARGE
-from bot.telemetry.batch import Catalogue
+from bot.telemetry.batch import Catalogue, Group
 from bot.telemetry.json_pieces import LARGEST_BYTES, PIECE_BYTES, WHOLE_BYTES, Layout, pieces
 from bot.telemetry.metric_series import MetricSeries
 from bot.telemetry.otlp import JSON
@@ -64,11 +64,13 @@ def request(layout: Layout, items: list[Json], rng: random.Random) -> bytes:
 
 def said(body: bytes, read: Any) -> list[Any]:
     """What is read of it, item by item with what it stands below."""
-    found = []
+    found: list[Any] = []
     for group in read(body):
-        *above, items = (group.resource, group.spans) if isinstance(group, reader.Group) else group
-        for item in items:
-            found.append((*above, item[1]() if isinstance(group, reader.Group) else item))
+        if isinstance(group, Group):
+            found += [(group.resource, one[1]()) for one in group.spans if one is not None]
+        else:
+            *above, items = group
+            found += [(*above, item) for item in items]
     return found
 
 
