@@ -102,7 +102,8 @@ class Scout:
             count("spans_repeated", n=len(records))
             return
         count("spans", n=len(records))
-        count("detail", n=len(batch.detail))
+        if batch.detail:
+            count("detail", n=len(batch.detail))
         if batch.shed:
             count("detail_shed", n=batch.shed)
         self.series.extend(records.tobytes(), now_s)

@@ -80,7 +80,8 @@ class RequestLog:
     def forget_before(self, end_s: float) -> None:
         """Drops the requests at the front that ended before `end_s`."""
         count = next((i for i, end in enumerate(self._ends) if end >= end_s), len(self._ends))
-        self._forget(count)
+        if count:
+            self._forget(count)
 
     def ended(self, start_s: float, end_s: float) -> list[Request]:
         """Requests that ended in (start_s, end_s]."""

@@ -181,25 +181,22 @@ class Front:
         if not limit or len(body) > limit:
             return None
         try:
+            taken = None
             if admitted.gzip:
                 size_bytes = inflated_bytes(body)
                 if size_bytes > limit:
                     return None
-                if (taken := self._inside(admitted, body, size_bytes)) is not None:
-                    return self._answer(admitted, taken)
-                body = inflate(body, limit)
-            return self._answer(admitted, sink.accept(body, admitted.content_type))
+                if admitted.content_type == PROTOBUF and (inflating := self._gzip_sinks.get(admitted.path)) is not None:
+                    taken = inflating.accept_gzip(body, size_bytes)
+                if taken is None:
+                    body = inflate(body, limit)
+            return self._answer(admitted, sink.accept(body, admitted.content_type) if taken is None else taken)
         except (Declined, Refused, Retry) as problem:
             too_large = isinstance(problem, Declined) and problem.status == TOO_LARGE
             return None if too_large else self._failed(admitted, problem)
         except Exception:
             _LOGGER.exception("an OTLP request failed")
             return self._failure(admitted, _crashed())
-
-    def _inside(self, admitted: Admitted, body: bytes, size_bytes: int) -> Taken | None:
-        """What a sink that inflates by itself has taken; None when it has not."""
-        sink = self._gzip_sinks.get(admitted.path)
-        return sink.accept_gzip(body, size_bytes) if sink is not None and admitted.content_type == PROTOBUF else None
 
     async def finish(self, delivery: Delivery) -> Answer:
         """The whole body has arrived. Others have their turn meanwhile."""

@@ -91,10 +91,12 @@ class TracesSink(SteppedSink):
 
     def _observe(self, batch: Batch, now_s: float) -> Taken:
         self._scout.observe_batch(batch, now_s)
-        for reason, count in batch.dropped.items():
-            self._counters.add(SPANS_DROPPED, reason, count)
         if self._scout.glance(now_s):
             self._wake("a signal")
+        if not batch.dropped:
+            return len(batch.records), 0, ""
+        for reason, count in batch.dropped.items():
+            self._counters.add(SPANS_DROPPED, reason, count)
         return batch.accepted, batch.rejected, batch.reason
 
 

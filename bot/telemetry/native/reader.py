@@ -50,7 +50,7 @@ class NativeReader:
         self._parts = 0  # unfolded of the last request
         self.missed = 0  # spans of the last request that Python had to read to know where they count
         self._buffers = Buffers(catalogue, self._watched, gunzip)
-        self._job = self._buffers.job
+        self._job, self._told, self._notes = self._buffers.job, self._buffers.told, self._buffers.notes
         for service, operation in catalogue.watched:
             for status in STATUSES:
                 index = catalogue.keys.index(SeriesKey(service, operation, "server", status))
@@ -82,7 +82,7 @@ class NativeReader:
         detail = self._catalogue.detail
         if self._crowded:
             self._forget()
-        self._job.share, self._job.max_forced = detail.share, max(0, detail.forced_left)
+        self._job.share, self._job.max_forced = detail.share, detail.forced_left
 
     def _rest(self, answer: int, body: bytes, now_s: float) -> Steps[Batch | None]:
         """What follows when the kernel has given `answer` to `body`."""
@@ -98,27 +98,30 @@ class NativeReader:
             if n:
                 batch.dropped[reason] = n
         try:
-            self._rows_of(batch)
-            yield from self._pick(batch, body)
-            yield from self._missed(batch, body, now_s)
+            if self._job.row_count:
+                self._rows_of(batch)
+            if self._job.pick_count:
+                yield from self._pick(batch, body)
+            if self._job.miss_count:
+                yield from self._missed(batch, body, now_s)
         except DecodeError:
             return None
         return batch
 
     def _counted(self) -> Batch:
         """All that there is when the kernel could read every span and none is to be looked at."""
-        spans, notes, shed, fingerprint = self._buffers.told
+        spans, notes, shed, fingerprint = self._told
         self.missed, self._catalogue.detail.forced_left = 0, self._job.max_forced
-        batch = Batch(self._buffers.records[:spans], shed=shed, fingerprint=fingerprint)
+        servings = []
         for at in range(0, NOTE_WORDS * notes, NOTE_WORDS):
-            slot, servers, first_start, last_start, last_end = self._buffers.notes[at : at + NOTE_WORDS]
+            slot, servers, first_start, last_start, last_end = self._notes[at : at + NOTE_WORDS]
             if servers:
                 service, commit, _ = self._slots[slot]
-                batch.servings.append(Serving(service, commit, first_start / 1e9, last_start / 1e9, last_end / 1e9))
-        return batch
+                servings.append(Serving(service, commit, first_start / 1e9, last_start / 1e9, last_end / 1e9))
+        return Batch(self._buffers.records[:spans], [], servings, [], {}, shed, fingerprint)
 
     def _service_of(self, note: int) -> tuple[str, str, Extra]:
-        return self._slots[self._buffers.notes[NOTE_WORDS * note]]
+        return self._slots[self._notes[NOTE_WORDS * note]]
 
     def _rows_of(self, batch: Batch) -> None:
         for row in self._buffers.rows[: self._job.row_count]:
