@@ -7,7 +7,6 @@ from functools import partial
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from bot.errors import Refused
 from bot.telemetry import limits
@@ -19,7 +18,7 @@ from bot.telemetry.keys import STATUSES, SeriesKey
 from bot.telemetry.native.gunzip import Gunzip
 from bot.telemetry.native.job import Buffers
 from bot.telemetry.native.layout import NO_PLAIN_GZIP, NOTE_WORDS, ODD, OK, ONLY_COUNTS, UNKNOWN_RESOURCES, WHOLE_TRACE, WILDCARD, Pick
-from bot.telemetry.otlp import attributes_of, counted_span, parts_of, raw_span, scalars
+from bot.telemetry.otlp import attributes_of, counted_span, scalars, whole_span
 from bot.telemetry.sketch import BOUNDS_MS, BUCKETS
 from bot.telemetry.span import Kind, Span
 from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
@@ -143,9 +142,9 @@ class NativeReader:
         return build_span(whole, service, commit), bool(pick.flags & WHOLE_TRACE)
 
     def _unfold(self, sent: bytes, resource: Extra) -> RawSpan:
-        message = OtlpSpan.FromString(sent)
-        self._charge(parts_of(message))
-        return raw_span(message, resource)
+        parts, span = whole_span(sent, resource)
+        self._charge(parts)
+        return span
 
     def _charge(self, parts: int) -> None:
         self._parts += parts
