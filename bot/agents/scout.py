@@ -228,9 +228,9 @@ class Scout:
         if earlier is None and watch.episode is not None:
             watch.episode.signal = self._with_deploy(watch.episode.signal)
             self._raised += 1
-            self._speak(watch.episode.signal, now_s, broken_text(watch.episode.signal, view.unfinished))
+            speak(self._say, watch.episode.signal, now_s, broken_text(watch.episode.signal, view.unfinished))
         elif earlier is not None and watch.episode is None:
-            self._speak(earlier.signal, now_s, ended_text(earlier.signal, view.health, view.now, now_s))
+            speak(self._say, earlier.signal, now_s, ended_text(earlier.signal, view.health, view.now, now_s))
         return view
 
     def _look_unwritten(
@@ -250,22 +250,13 @@ class Scout:
         return seen
 
     def _with_deploy(self, signal: Signal) -> Signal:
-        """With the commit that was deployed shortly before the bad time, as its requests or a webhook tell it, when there is one."""
-        since_s = signal.first_bad_s - self._policies.detection.deploy_within_s
-        found = [
-            (first_s, commit)
-            for service, commit, previous, first_s in self._store.commits.since(since_s)
-            if service == signal.service and previous and first_s <= signal.first_bad_s
-        ]
-        found += [(at_s, commit) for commit, at_s in self._store.commits.announced(signal.service, since_s, signal.first_bad_s)]
-        return replace(signal, deploy=max(found)[1]) if found else signal
+        """With the commit that was deployed shortly before the bad time, when there is one."""
+        commit = self._store.commits.deployed(signal.service, signal.first_bad_s, self._policies.detection.deploy_within_s)
+        return replace(signal, deploy=commit) if commit else signal
 
     def deployed(self, service: str, commit: str, at_s: float) -> None:
         """The platform says so (a webhook): told with what breaks afterwards; that it serves is believed of telemetry alone."""
         self._store.commits.announce(service, commit, at_s)
-
-    def _speak(self, signal: Signal, now_s: float, text: str) -> None:
-        speak(self._say, signal, now_s, text)
 
     def observe_points(self, points: Iterable[MetricPoint], now_s: float) -> None:
         """Takes new points of metrics, in any order. `now_s`: when they arrived."""

@@ -113,6 +113,13 @@ class Commits:
                 previous = commit
         return sorted(found, key=lambda item: item[3])
 
+    def deployed(self, service: str, before_s: float, within_s: float) -> str:
+        """The commit that came into service last in the time before, as its requests or somebody else tell it; "" when none did."""
+        since_s = before_s - within_s
+        found = [(first_s, commit) for name, commit, previous, first_s in self.since(since_s) if name == service and previous]
+        found += [(at_s, commit) for commit, at_s in self.announced(service, since_s, before_s)]
+        return max((one for one in found if one[0] <= before_s), default=(0.0, ""))[1]
+
 
 def _extend(reign: Reign, start_s: float, end_s: float) -> None:
     reign.first_s = min(reign.first_s, start_s)
