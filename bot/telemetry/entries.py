@@ -62,7 +62,9 @@ class Entries:
         """The entry that (almost) always stood above these spans; None when it is not known or they disagree."""
         named: set[Key] = set()
         for child in children:
-            counts = self._counts.get(child, {})
+            counts = self._counts.get(child)
+            if not counts:
+                continue
             total = sum(counts.values())
             if total >= MIN_SEEN:
                 above = max(counts, key=lambda entry_key: counts[entry_key])
