@@ -73,7 +73,7 @@ class Commits:
             if end_s > newest.last_s:
                 newest.last_s = end_s
             return
-        for start_s in {first_start_s, last_start_s}:
+        for start_s in dict.fromkeys((first_start_s, last_start_s)):
             self.answered(service, commit, start_s, end_s)
 
     def _notice_rollback(self, reigns: list[Reign], earlier: Reign, start_s: float, end_s: float) -> None:
