@@ -36,7 +36,7 @@ class NativeReader:
 
     def __init__(self, library: ctypes.CDLL, catalogue: Catalogue, seed: int, gunzip: Gunzip | None = None) -> None:
         """Without `gunzip` it reads no gzip."""
-        self._library = library
+        self._library, self._read_gzip = library, library.kernel_read_gzip
         self._catalogue = catalogue
         self._kernel = library.kernel_new(seed & 2**64 - 1, BOUNDS_MS.buffer_info()[0], BUCKETS)
         self._services: dict[str, int] = {}
@@ -64,7 +64,7 @@ class NativeReader:
         if self._buffers.gunzip is None:
             return None
         self._prepare()
-        answer = self._library.kernel_read_gzip(self._kernel, self._buffers.at, body, len(body), now_s)
+        answer = self._read_gzip(self._kernel, self._buffers.at, body, len(body), now_s)
         if answer == ONLY_COUNTS:
             return self._counted()
         if answer in (ODD, NO_PLAIN_GZIP):
