@@ -109,7 +109,8 @@ class OtlpProtocol(HttpToolsProtocol):
 
     def _is_free(self) -> bool:
         """Whether an answer given now is the one that the sender expects next, and there is room for it."""
-        if not self._between or self.flow.write_paused or self.transport.is_closing() or not self._is_idle():
+        owed = self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr] # as in _is_idle
+        if owed or not self._between or self.flow.write_paused or self.transport.is_closing():
             return False
         return self.limit_concurrency is None or len(self.connections) < self.limit_concurrency
 

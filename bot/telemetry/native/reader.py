@@ -49,7 +49,10 @@ class NativeReader:
         self._parts = 0  # unfolded of the last request
         self.missed = 0  # spans of the last request that Python had to read to know where they count
         self._buffers = Buffers(catalogue, self._watched, gunzip)
-        self._job, self._told, self._notes = self._buffers.job, self._buffers.told, self._buffers.notes
+        self._job, self._at = self._buffers.job, self._buffers.at
+        self._told, self._notes, self._records = self._buffers.told, self._buffers.notes, self._buffers.records
+        self._inflates = gunzip is not None
+        self._halvings = -1  # that the kernel's share of kept traces is of
         for service, operation in catalogue.watched:
             for status in STATUSES:
                 index = catalogue.keys.index(SeriesKey(service, operation, "server", status))
@@ -61,10 +64,10 @@ class NativeReader:
         return run_through(self.steps(body, now_s))
 
     def read_gzip(self, body: bytes, now_s: float) -> Batch | None:
-        if self._buffers.gunzip is None:
+        if not self._inflates:
             return None
         self._prepare()
-        answer = self._read_gzip(self._kernel, self._buffers.at, body, len(body), now_s)
+        answer = self._read_gzip(self._kernel, self._at, body, len(body), now_s)
         if answer == ONLY_COUNTS:
             return self._counted()
         if answer in (ODD, NO_PLAIN_GZIP):
@@ -73,7 +76,7 @@ class NativeReader:
 
     def steps(self, body: bytes, now_s: float) -> Steps[Batch | None]:
         self._prepare()
-        answer = self._library.kernel_read(self._kernel, self._buffers.at, body, len(body), now_s)
+        answer = self._library.kernel_read(self._kernel, self._at, body, len(body), now_s)
         batch = yield from self._rest(answer, body, now_s)
         return batch
 
@@ -81,12 +84,14 @@ class NativeReader:
         detail = self._catalogue.detail
         if self._crowded:
             self._forget()
-        self._job.share, self._job.max_forced = detail.share, detail.forced_left
+        if detail.halvings != self._halvings:
+            self._halvings, self._job.share = detail.halvings, detail.share
+        self._job.max_forced = detail.forced_left
 
     def _rest(self, answer: int, body: bytes, now_s: float) -> Steps[Batch | None]:
         """What follows when the kernel has given `answer` to `body`."""
         if answer == UNKNOWN_RESOURCES and self._learn_resources(body):
-            answer = self._library.kernel_read(self._kernel, self._buffers.at, body, len(body), now_s)
+            answer = self._library.kernel_read(self._kernel, self._at, body, len(body), now_s)
         if answer == ONLY_COUNTS:
             return self._counted()
         if answer != OK:
@@ -117,7 +122,7 @@ class NativeReader:
             if servers:
                 service, commit, _ = self._slots[slot]
                 servings.append(Serving(service, commit, first_start / 1e9, last_start / 1e9, last_end / 1e9))
-        return Batch(self._buffers.records[:spans], [], servings, [], {}, shed, fingerprint)
+        return Batch(self._records[:spans], [], servings, [], {}, shed, fingerprint)
 
     def _service_of(self, note: int) -> tuple[str, str, Extra]:
         return self._slots[self._notes[NOTE_WORDS * note]]
