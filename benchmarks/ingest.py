@@ -33,6 +33,7 @@ RSS_REQUESTS = 21_000  # different ones: more than are remembered as repeats (li
 RATE_SPANS_PER_S = 20_000
 OPEN_LOOP_S = 15
 WARM_REQUESTS = 200
+WARM_SPANS = 20_000  # at least: the burst of detail that is kept after a start (limits.DETAIL_BURST) is over then, at every size of request
 START_S = 15.0
 LOAD_S = 300.0
 SERVER_CORE, LOAD_CORE = 0, 1
@@ -109,7 +110,7 @@ class Load:
 
 def cpu_per_span_us(command: list[str], port: int, spans: int, seed: int) -> float:
     with serving(command, port) as process:
-        Load(port, spans=spans, requests=WARM_REQUESTS, seed=seed + 10_000).go()
+        Load(port, spans=spans, requests=max(WARM_REQUESTS, WARM_SPANS // spans), seed=seed + 10_000).go()
         load = Load(port, spans=spans, requests=SPANS_PER_RUN // spans, seed=seed)
         before = process.cpu_times()
         load.go()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,6 +31,7 @@ def main() -> int:
                 plane.scout.signals(plane.clock.now())
                 await asyncio.sleep(settings.tick_s)
 
+        gc.freeze()  # as `serve` does when all is loaded
         looking = asyncio.create_task(look())
         yield
         looking.cancel()

@@ -7,10 +7,11 @@ from dataclasses import replace
 from functools import partial
 
 from bot.agents.scout_notices import Notices
+from bot.agents.scout_reach import Reach
 from bot.agents.scout_told import Told, speak
 from bot.agents.scout_words import broken_text, ended_text
 from bot.evidence import Evidence, ServiceCall
-from bot.model import Event, Health, Measurement, Phase, Signal
+from bot.model import Health, Measurement, Signal
 from bot.policy.schema import Policies
 from bot.ports import Clock, EventSink
 from bot.telemetry import slices
@@ -65,14 +66,14 @@ class Scout:
         self.counters = counters or Counters()
         self.series = SeriesTable(self.catalogue.keys, self.counters, fold=fold, merge=merge)
         self._repeats = Repeats()
-        self._halvings = 0
+        self._unglanced = False  # a request of a written objective has arrived since the last glance
         self.gauges = Gauges(detection.saturation)
         self.logs = LogBook()
         self._conditions = Conditions(self.gauges, self.logs, detection, self._with_deploy)
         self._notices = Notices(self._conditions, say)
         self._raised = 0
         self._unwritten = Unwritten(detection, self._watches, self.series, ClosedSeconds(self.catalogue, self.logs), self._with_deploy)
-        self._stopped = self._crowded = False
+        self._reach = Reach(say)
         self._told = Told(say)
 
     @property
@@ -90,48 +91,45 @@ class Scout:
             self.series.add(key_of(span), span.end_s, span.duration_ms)
             watch = self._watches.get((span.service, span.operation))
             if watch is not None and span.kind == "server":
+                self._unglanced = True
                 watch.observe(span, now_s)
             self._hanging.observe(trace, span, now_s)
 
     def observe_batch(self, batch: Batch, now_s: float) -> None:
         """Takes what a request of an exporter held: counts of all its spans, and the objects of some. What came before is not counted."""
-        if self._repeats.again(batch.fingerprint, batch.accepted, now_s):
-            self.counters.add("spans_repeated", n=batch.accepted)
+        records, count, detail = batch.records, self.counters.add, self.catalogue.detail
+        if self._repeats.again(batch.fingerprint, len(records), now_s):
+            count("spans_repeated", n=len(records))
             return
-        self.counters.add("spans", n=batch.accepted)
-        self.counters.add("detail", n=len(batch.detail))
+        count("spans", n=len(records))
+        if batch.detail:
+            count("detail", n=len(batch.detail))
         if batch.shed:
-            self.counters.add("detail_shed", n=batch.shed)
-        self.series.extend(batch.records.tobytes(), now_s)
+            count("detail_shed", n=batch.shed)
+        self.series.extend(records.tobytes(), now_s)
         for said in batch.servings:
-            for start_s in {said.first_start_s, said.last_start_s}:
-                self._store.commits.answered(said.service, said.commit, start_s, said.last_end_s)
+            self._store.commits.answered_from_to(said.service, said.commit, said.first_start_s, said.last_start_s, said.last_end_s)
         for request in batch.requests:
+            self._unglanced = True
             self._watches[request.operation].observe(request, now_s)
-        self._notice_shedding(now_s)
+        if detail.halvings != self._reach.halvings:
+            self._notice_shedding(now_s)
         for span, whole in batch.detail:
             trace = self._store.add(span, now_s)
             if trace is not None and whole:
                 self._hanging.observe(trace, span, now_s)
 
     def _notice_shedding(self, now_s: float) -> None:
-        """Says when fewer traces than before are kept, or all again."""
-        detail, before = self.catalogue.detail, self._halvings
-        if detail.halvings == before:
-            return
-        self._halvings = detail.halvings
-        if detail.halvings > before:
+        detail = self.catalogue.detail
+        if detail.halvings > self._reach.halvings:
             self._hanging.forget(detail.whole)
-        if not before or not detail.halvings:
-            text = (
-                f"more spans come than I can keep one by one: all are counted, and one trace in {2**detail.halvings} is kept"
-                if detail.halvings
-                else "traffic has calmed down: I keep every trace again"
-            )
-            self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
+        self._reach.kept(detail.halvings, now_s)
 
     def glance(self, now_s: float) -> bool:
         """Looks where bad requests have just arrived: whether something broke that was not broken before. Cheap when nothing is bad."""
+        if not self._unglanced:
+            return False
+        self._unglanced = False
         wanted = [watch for watch in self._watches.values() if watch.wants_look(now_s)]
         for watch in wanted:
             self._look(watch, now_s)
@@ -156,28 +154,8 @@ class Scout:
         self._notices.look(now_s)
         self._hanging.tick(now_s, self._broken())
         self._unwritten.tick(now_s)
-        if self._unwritten.stopped != self._stopped:
-            self._stopped = self._unwritten.stopped
-            text = (
-                "no telemetry arrives from any service: how they are is unknown; look at their exporters, the collector and its token"
-                if self._stopped
-                else "telemetry arrives again"
-            )
-            self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
-
-        self._notice_crowding(now_s)
-
-    def _notice_crowding(self, now_s: float) -> None:
-        """Says when operations come that find no place among the learnt ones."""
-        crowded = self._unwritten.unlearnt > 0
-        if crowded and not self._crowded:
-            places = self._policies.detection.learn.operations
-            text = (
-                f"more operations without an objective are heard than the {places} that I learn: the others are counted and not watched;"
-                " raise learn.operations in policies/slo.yaml, or write objectives"
-            )
-            self._say.say(Event(now_s, "scout", Phase.OBSERVE, "", text))
-        self._crowded = self._crowded or crowded
+        self._reach.heard(self._unwritten.stopped, now_s)
+        self._reach.learnt(self.unlearnt, self._policies.detection.learn.operations, now_s)
 
     @property
     def unlearnt(self) -> int:
@@ -246,13 +224,13 @@ class Scout:
         earlier = watch.episode
         loss = self._unwritten.loss((watch.objective.service, watch.objective.operation))
         lost_since_s = loss.shortfall.since_s if loss is not None else None
-        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective), lost_since_s, 0.5**self._halvings)
+        view = watch.look(now_s, hanging, partial(self._hanging.plausible_losses, watch.objective), lost_since_s, self._reach.share)
         if earlier is None and watch.episode is not None:
             watch.episode.signal = self._with_deploy(watch.episode.signal)
             self._raised += 1
-            self._speak(watch.episode.signal, now_s, broken_text(watch.episode.signal, view.unfinished))
+            speak(self._say, watch.episode.signal, now_s, broken_text(watch.episode.signal, view.unfinished))
         elif earlier is not None and watch.episode is None:
-            self._speak(earlier.signal, now_s, ended_text(earlier.signal, view.health, view.now, now_s))
+            speak(self._say, earlier.signal, now_s, ended_text(earlier.signal, view.health, view.now, now_s))
         return view
 
     def _look_unwritten(
@@ -272,22 +250,13 @@ class Scout:
         return seen
 
     def _with_deploy(self, signal: Signal) -> Signal:
-        """With the commit that was deployed shortly before the bad time, as its requests or a webhook tell it, when there is one."""
-        since_s = signal.first_bad_s - self._policies.detection.deploy_within_s
-        found = [
-            (first_s, commit)
-            for service, commit, previous, first_s in self._store.commits.since(since_s)
-            if service == signal.service and previous and first_s <= signal.first_bad_s
-        ]
-        found += [(at_s, commit) for commit, at_s in self._store.commits.announced(signal.service, since_s, signal.first_bad_s)]
-        return replace(signal, deploy=max(found)[1]) if found else signal
+        """With the commit that was deployed shortly before the bad time, when there is one."""
+        commit = self._store.commits.deployed(signal.service, signal.first_bad_s, self._policies.detection.deploy_within_s)
+        return replace(signal, deploy=commit) if commit else signal
 
     def deployed(self, service: str, commit: str, at_s: float) -> None:
         """The platform says so (a webhook): told with what breaks afterwards; that it serves is believed of telemetry alone."""
         self._store.commits.announce(service, commit, at_s)
-
-    def _speak(self, signal: Signal, now_s: float, text: str) -> None:
-        speak(self._say, signal, now_s, text)
 
     def observe_points(self, points: Iterable[MetricPoint], now_s: float) -> None:
         """Takes new points of metrics, in any order. `now_s`: when they arrived."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.model import Event, Phase
+from bot.model import Event, Phase, SignalKind
 from bot.ports import EventSink
-from bot.telemetry.conditions import Conditions
+from bot.telemetry.conditions import ERROR_LOGS, Conditions
 
+MANY_ERRORS = "unusually many error logs"
 OVER_S = 60.0  # gone for so long: over; before that it is the same
 
 
@@ -30,15 +31,19 @@ class Notices:
                 self._speak(now_s, service, text)
             self._seen_s[service, what] = now_s
         for (service, what), last_s in list(self._seen_s.items()):
-            if now_s - last_s > OVER_S:
+            if now_s - last_s > OVER_S and not (what == MANY_ERRORS and self._is_signal(service)):
                 del self._seen_s[service, what]
                 self._speak(now_s, service, f"{what} of {service}: no longer")
+
+    def _is_signal(self, service: str) -> bool:
+        """What has gone on for so long that it is the usual by now is not over for that."""
+        return self._conditions.open_signal((service, ERROR_LOGS, SignalKind.LOG_ERRORS.value)) is not None
 
     def _bursts(self) -> Iterator[tuple[str, str, str]]:
         for burst in self._conditions.bursts:
             usual = f"about {burst.expected:.1f}" if burst.expected >= 0.05 else "hardly any"
             text = f"{burst.service} logs unusually many errors: {burst.count} in {burst.window_s} s, usually {usual}"
-            yield burst.service, "unusually many error logs", text
+            yield burst.service, MANY_ERRORS, text
 
     def _saturated(self) -> Iterator[tuple[str, str, str]]:
         for full in self._conditions.saturated:

@@ -32,6 +32,7 @@ from bot.ports import Clock, EventSink
 from bot.settings import Settings
 from bot.snapshot import Json, Snapshot
 from bot.telemetry.counters import Counters
+from bot.telemetry.native import gunzip
 from bot.telemetry.native import library as kernel
 from bot.telemetry.native.folding import Folding
 from bot.telemetry.native.reader import NativeReader
@@ -59,7 +60,7 @@ def watch_traces(policies: Policies, clock: Clock, say: EventSink, counters: Cou
         return scout, TraceReader(scout.catalogue)
     folding = Folding(library)
     scout = Scout(policies, clock, say, counters, fold=folding.fold, merge=folding.merge)
-    return scout, TraceReader(scout.catalogue, NativeReader(library, scout.catalogue, secrets.randbits(64)))
+    return scout, TraceReader(scout.catalogue, NativeReader(library, scout.catalogue, secrets.randbits(64), gunzip.load()))
 
 
 class ControlPlane:

@@ -62,6 +62,20 @@ class Commits:
             _extend(earlier, start_s, end_s)
             self._notice_rollback(reigns, earlier, start_s, end_s)
 
+    def answered_from_to(self, service: str, commit: str, first_start_s: float, last_start_s: float, end_s: float) -> None:
+        """The same of several requests, the first and the last of which began then."""
+        reigns = self._reigns.get(service)
+        if commit and reigns and (newest := reigns[-1]).commit == commit and first_start_s <= last_start_s:
+            if first_start_s < newest.first_s:
+                newest.first_s = first_start_s
+            if last_start_s > newest.last_start_s:
+                newest.last_start_s = last_start_s
+            if end_s > newest.last_s:
+                newest.last_s = end_s
+            return
+        for start_s in dict.fromkeys((first_start_s, last_start_s)):
+            self.answered(service, commit, start_s, end_s)
+
     def _notice_rollback(self, reigns: list[Reign], earlier: Reign, start_s: float, end_s: float) -> None:
         newest = reigns[-1]
         if start_s <= newest.last_start_s:
@@ -98,6 +112,13 @@ class Commits:
                     found.append((service, commit, previous, at_s))
                 previous = commit
         return sorted(found, key=lambda item: item[3])
+
+    def deployed(self, service: str, before_s: float, within_s: float) -> str:
+        """The commit that came into service last in the time before, as its requests or somebody else tell it; "" when none did."""
+        since_s = before_s - within_s
+        found = [(first_s, commit) for name, commit, previous, first_s in self.since(since_s) if name == service and previous]
+        found += [(at_s, commit) for commit, at_s in self.announced(service, since_s, before_s)]
+        return max((one for one in found if one[0] <= before_s), default=(0.0, ""))[1]
 
 
 def _extend(reign: Reign, start_s: float, end_s: float) -> None:

@@ -16,7 +16,9 @@ class Counters:
         self._counts: dict[str, dict[str, int]] = {}
 
     def add(self, name: str, reason: str = "", n: int = 1) -> None:
-        counts = self._counts.setdefault(name, {})
+        counts = self._counts.get(name)
+        if counts is None:
+            counts = self._counts[name] = {}
         if reason not in counts and len(counts) >= REASONS_PER_NAME:
             reason = OTHER
         counts[reason] = counts.get(reason, 0) + n

@@ -76,7 +76,9 @@ class Detail:
         """Before a body is read: about so many bytes of spans come. Halves the share when there is no credit for what would be kept."""
         if now_s - self._second >= 1.0 or now_s < self._second:
             self._next_second(now_s)
-        self._spend(max(1, body_bytes // limits.SPAN_BYTES))
+        spans = body_bytes // limits.SPAN_BYTES or 1
+        self._spans += spans
+        self._credit -= spans / 2**self.halvings
         if self._credit < 0.0:
             self.halvings += 1
             self._calm_since_s = now_s
@@ -84,11 +86,9 @@ class Detail:
 
     def counted(self, expected_bytes: int, spans: int) -> None:
         """After it: how many it was."""
-        self._spend(spans - max(1, expected_bytes // limits.SPAN_BYTES))
-
-    def _spend(self, spans: int) -> None:
-        self._spans += spans
-        self._credit -= spans / 2**self.halvings
+        more = spans - (expected_bytes // limits.SPAN_BYTES or 1)
+        self._spans += more
+        self._credit -= more / 2**self.halvings
 
     def _next_second(self, now_s: float) -> None:
         """New credit; a smaller share ends when at twice of it less than half of the budget was needed, for DETAIL_CALM_S."""

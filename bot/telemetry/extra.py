@@ -71,15 +71,25 @@ def extra_of(resource: Iterable[tuple[str, Scalar]], span: Iterable[tuple[str, S
     found: dict[str, str] = {}
     for pairs in (resource, span):
         for key, value in pairs:
-            key = _OLD_NAMES.get(key, key)
-            if isinstance(value, float) or not wanted(key):
-                continue
-            text = str(value).lower() if isinstance(value, bool) else str(value)
-            if text and len(text) <= limits.EXTRA_VALUE_CHARS:
-                found[key] = clean(text, limits.EXTRA_VALUE_CHARS)
+            if (pair := kept(key, value)) is not None:
+                found[pair[0]] = pair[1]
+    return ranked(found)
+
+
+def kept(key: str, value: Scalar) -> tuple[str, str] | None:
+    """An attribute as it is kept, with its key's present name; None when it is not."""
+    key = _OLD_NAMES.get(key, key)
+    if isinstance(value, float) or not wanted(key):
+        return None
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return (key, clean(text, limits.EXTRA_VALUE_CHARS)) if text and len(text) <= limits.EXTRA_VALUE_CHARS else None
+
+
+def ranked(found: dict[str, str]) -> Extra:
+    """The first limits.EXTRA_KEYS of what is kept, those before all that say where a request ran."""
     if len(found) > limits.EXTRA_KEYS:
-        ranked = sorted(found, key=lambda name: name not in _FIRST)[: limits.EXTRA_KEYS]
-        found = {name: found[name] for name in ranked}
+        first = sorted(found, key=lambda name: name not in _FIRST)[: limits.EXTRA_KEYS]
+        found = {name: found[name] for name in first}
     return tuple(found.items())
 
 

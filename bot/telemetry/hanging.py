@@ -92,6 +92,7 @@ class Hanging:
         self._ledgers = {entry: Ledger() for entry in self._objectives}
         self._lags = {service: Lags() for service, _ in self._objectives}
         self._heard_until_s: dict[str, float] = {}  # end of the last span of each objective's service
+        self._soonest_s = min((o.p99_ms / 1000.0 + o.window_s for o in objectives), default=math.inf)  # before it nothing is booked
 
     def observe(self, trace: Trace, span: Span, now_s: float) -> None:
         lags = self._lags.get(span.service)
@@ -130,8 +131,9 @@ class Hanging:
             lags.learn()
         for ledger in self._ledgers.values():
             ledger.tick(now_s)
+        traces = self._store.traces
         for opened in list(self._open.values()):
-            if self._store.traces.get(opened.trace.id) is not opened.trace:
+            if traces.get(opened.trace.id) is not opened.trace:
                 self._settle(opened, None)
             elif opened.rooted_s is not None and now_s - opened.rooted_s >= EXPORT_DELAY_S:
                 entry = entry_of(opened.trace)
@@ -139,7 +141,7 @@ class Hanging:
                     self._settle(opened, entry)
             if not opened.trace.settled and now_s - opened.first_s > LOST_S:
                 self._settle(opened, topmost(opened.trace))
-            elif not opened.trace.settled and opened.booked is None:
+            elif not opened.trace.settled and opened.booked is None and now_s - opened.first_s > self._soonest_s:
                 self._book_missing(opened, now_s, broken)
 
     def _settle(self, opened: OpenTrace, entry: Span | None) -> None:
@@ -186,8 +188,9 @@ class Hanging:
     def overdue(self, objective: Objective, now_s: float) -> Iterator[tuple[float, Request, Trace]]:
         """(moment it became overdue, what is known of it, its trace) of each request that seems to hang."""
         entry = (objective.service, objective.operation)
+        after_s = objective.p99_ms / 1000.0 + self._lags[objective.service].delay_s
         for opened in self._open.values():
-            overdue_s = self._overdue_s(opened, objective)
+            overdue_s = opened.first_s + after_s
             if overdue_s < now_s and self._missing_entry(opened) == entry and self._counts(opened, objective, now_s):
                 yield overdue_s, Request(opened.first_s, now_s, error=False, finished=False), opened.trace
 

@@ -32,6 +32,7 @@ DETAIL_FORCED_PER_S = 100  # failed and slow spans of the traces that are left o
 DETAIL_CALM_S = 10  # seconds of little traffic before more is kept again
 SPAN_BYTES = 250  # of the smallest spans that exporters send: a guess at how many a body holds, before it is read
 RESOURCES_PER_REQUEST = 2_000
+GROUPS_PER_REQUEST = 50_000  # resources with their spans that Python looks at, and moments between them: a tenth of a second
 LARGEST_SPAN_BYTES = 256 * 1024  # as it is sent, and of one resource: unfolded it takes up to 35 times as much
 SPAN_PARTS = 500_000  # attributes and events that Python unfolds for one request, groups and spans counted below: a second of work
 PARTS_OF_SPAN = 10  # what reading one costs beside its attributes, in attributes

@@ -17,7 +17,7 @@ from bot.errors import Refused
 from bot.telemetry import limits
 from bot.telemetry.attributes import COUNTED_KEYS, EXCEPTION_KEYS, RESOURCE_KEYS, SPAN_KEYS, Attributes, RawSpan, Scalar
 from bot.telemetry.batch import Group, Whole
-from bot.telemetry.extra import Extra, extra_of
+from bot.telemetry.extra import Extra, extra_of, kept, ranked
 from bot.telemetry.trimmed import COUNTED_SPAN, CountedSpan
 from bot.telemetry.wire import Field, Wire
 
@@ -59,11 +59,11 @@ def _span_fields(wire: Wire, group: Field) -> Iterator[Field]:
 def _spans(wire: Wire, body: bytes, group: Field, resource: Extra) -> Iterator[tuple[RawSpan, Whole] | None]:
     def whole(sent: bytes) -> RawSpan:
         try:
-            span = OtlpSpan.FromString(sent)
+            parts, span = whole_span(sent, resource)
         except DecodeError as problem:
             raise Refused(NO_REQUEST) from problem
-        wire.charge(parts_of(span))
-        return raw_span(span, resource)
+        wire.charge(parts)
+        return span
 
     for field in _span_fields(wire, group):
         if field.end - field.begin > limits.LARGEST_SPAN_BYTES:
@@ -97,25 +97,79 @@ def counted_span(span: CountedSpan) -> RawSpan:
     )
 
 
-def _is_other(pair: bytes) -> bool:
-    """Whether a KeyValue as it is sent is plainly one that is not counted: its key, then its value, and nothing else."""
-    if len(pair) < 4 or pair[0] != _KEY or (at := pair[1] + 2) + 2 > len(pair) or pair[at] != _VALUE or pair[2:at] in _COUNTED_BYTES:
-        return False
+def _key_of(pair: bytes) -> bytes | None:
+    """The key of a KeyValue that is plainly sent as its key, then its value, and nothing else."""
+    if len(pair) < 4 or pair[0] != _KEY or (at := pair[1] + 2) + 2 > len(pair) or pair[at] != _VALUE:
+        return None
     length = pair[at + 1]
     if length < 0x80:
-        return at + 2 + length == len(pair)
-    return at + 3 < len(pair) and pair[at + 2] < 0x80 and at + 3 + (length & 0x7F | pair[at + 2] << 7) == len(pair)
+        whole = at + 2 + length == len(pair)
+    else:
+        whole = at + 3 < len(pair) and pair[at + 2] < 0x80 and at + 3 + (length & 0x7F | pair[at + 2] << 7) == len(pair)
+    return pair[2:at] if whole else None
 
 
 def _counted(pair: bytes) -> tuple[str, Scalar] | None:
     """A KeyValue of COUNTED_KEYS; None for another one, or when its value is no scalar."""
-    if _is_other(pair):
+    if (key := _key_of(pair)) is not None and key not in _COUNTED_BYTES:
         return None
     message = KeyValue.FromString(pair)
     return next(scalars((message,)), None) if message.key in COUNTED_KEYS else None
 
 
 _known = lru_cache(maxsize=KNOWN_PAIRS)(_counted)
+
+
+def whole_span(sent: bytes, resource: Extra) -> tuple[int, RawSpan]:
+    """(parts_of, raw_span) of a span as it is sent, without unfolding what nobody reads. Raises DecodeError."""
+    span = COUNTED_SPAN.FromString(sent)
+    if span.events:
+        message = OtlpSpan.FromString(sent)
+        return parts_of(message), raw_span(message, resource)
+    attributes: dict[str, Scalar] = {}
+    further = dict(resource)
+    for pair in span.attributes:
+        if (read := (_known_whole if len(pair) <= KNOWN_PAIR_BYTES else _read)(pair)) is not None:
+            key, value, extra = read
+            if key in SPAN_KEYS:
+                attributes[key] = value
+            if extra is not None:
+                further[extra[0]] = extra[1]
+    raw = RawSpan(
+        span.trace_id,
+        span.span_id,
+        span.parent_span_id,
+        span.name,
+        span.kind,
+        span.start_time_unix_nano,
+        span.end_time_unix_nano,
+        span.status.code,
+        attributes,
+        None,
+        ranked(further),
+    )
+    return limits.PARTS_OF_SPAN + len(span.attributes), raw
+
+
+@lru_cache(maxsize=KNOWN_PAIRS)
+def _unread(key: bytes) -> bool:
+    """Whether nobody reads an attribute of this key, whatever its value is."""
+    try:
+        name = key.decode()
+    except UnicodeDecodeError:
+        return False  # to be refused by who decodes it
+    return name not in SPAN_KEYS and kept(name, name[:1]) is None
+
+
+def _read(pair: bytes) -> tuple[str, Scalar, tuple[str, str] | None] | None:
+    """A KeyValue and how it is kept among the further attributes; None when nobody reads it."""
+    if (key := _key_of(pair)) is not None and len(key) <= KNOWN_PAIR_BYTES and _unread(key):
+        return None
+    found = next(scalars((KeyValue.FromString(pair),)), None)
+    return (*found, kept(*found)) if found is not None else None
+
+
+_known_whole = lru_cache(maxsize=KNOWN_PAIRS)(_read)
 
 
 def parts_of(span: OtlpSpan) -> int:

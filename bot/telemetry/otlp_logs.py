@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Final
 
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
@@ -18,6 +19,7 @@ from bot.telemetry import json_fields, limits
 from bot.telemetry.any_value import Plain, body_text, fields_of, from_json, from_protobuf, json_attributes, protobuf_attributes
 from bot.telemetry.attributes import EXCEPTION_KEYS, SPAN_ID_BYTES, TRACE_ID_BYTES, Attributes, Scalar, clean, number, text
 from bot.telemetry.decoded import Decoded, Tally, hours_off, is_json
+from bot.telemetry.json_pieces import Layout, pieces
 from bot.telemetry.log_line import LogLine, Severity
 from bot.telemetry.span import SpanException
 from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
@@ -37,6 +39,7 @@ _LEVELS: Final[Mapping[str, Severity]] = {
     **dict.fromkeys(("ERROR", "ERR", "SEVERE", "CRITICAL", "CRIT", "FATAL", "ALERT", "EMERG", "EMERGENCY", "PANIC"), "error"),
 }
 _LEVEL_IN_TEXT: Final = re.compile(r"\b(?:TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|SEVERE|CRITICAL|FATAL|PANIC)\b")
+JSON_LAYOUT: Final = Layout("resourceLogs", "scopeLogs", "logRecords")
 LEVEL_WITHIN: Final = 60  # characters: a level stands at the beginning of a line, after its time
 
 MALFORMED: Final = f"record damaged or larger than {limits.RECORD_BYTES // 1024} KiB"
@@ -56,6 +59,9 @@ class RawRecord:
     event_name: str
 
 
+Group = tuple[str, Iterator[RawRecord | None]]  # a service and its records; None for one that cannot be read
+
+
 def decode_logs(body: bytes, content_type: str, now_s: float) -> Decoded[LogLine]:
     """The lines of an ExportLogsServiceRequest. `content_type` application/x-protobuf or application/json, parameters ignored.
 
@@ -68,7 +74,11 @@ def log_steps(body: bytes, content_type: str, now_s: float) -> Steps[Decoded[Log
     """`decode_logs` in steps."""
     tally: Tally[LogLine] = Tally()
     seen = 0
-    for service, records in read_json(body) if is_json(content_type) else read_protobuf(body):
+    for group in _json_groups(body) if is_json(content_type) else read_protobuf(body):
+        if group is None:
+            yield
+            continue
+        service, records = group
         for record in records:
             seen += 1
             if not seen % ITEMS_PER_STEP:
@@ -86,8 +96,18 @@ def log_steps(body: bytes, content_type: str, now_s: float) -> Steps[Decoded[Log
     return tally.done(accepted=len(tally.items))
 
 
-def read_protobuf(body: bytes) -> Iterator[tuple[str, Iterator[RawRecord | None]]]:
-    """(service, its records); None for a record that cannot be read."""
+def _json_groups(body: bytes) -> Iterator[Group | None]:
+    """Those of a large body in pieces; None between them: others may have their turn."""
+    for piece in pieces(body, JSON_LAYOUT):
+        if piece.too_large:
+            yield "", repeat(None, piece.too_large)
+        elif piece.body:
+            yield from read_json(piece.body)
+        yield None
+
+
+def read_protobuf(body: bytes) -> Iterator[Group]:
+    """Raises Refused when the body is truncated, no protobuf or has too many parts."""
     wire = Wire(body)
     for resource_logs in wire.messages(1):
         parts = list(wire.fields(resource_logs))
@@ -123,8 +143,8 @@ def _from_protobuf(record: LogRecord) -> RawRecord:
     )
 
 
-def read_json(body: bytes) -> Iterator[tuple[str, Iterator[RawRecord]]]:
-    """(service, its records). Raises Refused naming the field that is wrong."""
+def read_json(body: bytes) -> Iterator[Group]:
+    """Raises Refused naming the field that is wrong."""
     for resource_logs in json_fields.objects(json_fields.read_object(body, "ExportLogsServiceRequest"), "resourceLogs"):
         resource = json_attributes(json_fields.child(resource_logs, "resource"), SERVICE_KEYS)
         yield text(resource, (SERVICE,)), _json_records(resource_logs)

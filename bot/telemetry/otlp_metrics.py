@@ -6,6 +6,7 @@ The fields: https://opentelemetry.io/docs/specs/otel/metrics/data-model/
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Final, TypeVar
 
 from google.protobuf.message import Message
@@ -22,8 +23,10 @@ from bot.telemetry.any_value import from_protobuf, protobuf_attributes
 from bot.telemetry.attributes import Scalar
 from bot.telemetry.buckets import Buckets
 from bot.telemetry.decoded import Decoded, Tally, is_json
+from bot.telemetry.json_pieces import Layout, pieces
 from bot.telemetry.metric_point import MetricPoint, Pairs
 from bot.telemetry.metric_series import MetricSeries
+from bot.telemetry.otlp_metrics_json import SHAPES as JSON_SHAPES
 from bot.telemetry.otlp_metrics_json import read_json
 from bot.telemetry.raw_point import RESOURCE_KEYS, Family, RawPoint, Shape, Source, bounded_buckets, bounded_exponential, pairs, refusal
 from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
@@ -36,6 +39,9 @@ Group = tuple[Source, Family, Iterator[RawPoint | None]]
 # Of a Metric message: the field of each kind of data, with the shape of its points.
 SHAPES: Final[dict[int, Shape]] = {5: "gauge", 7: "sum", 9: "histogram", 10: "histogram", 11: "summary"}
 EXPONENTIAL: Final = 10
+JSON_LAYOUT: Final = Layout("resourceMetrics", "scopeMetrics", "metrics", kinds=tuple(JSON_SHAPES))
+NOWHERE: Final = Source("", "", 0)
+NAMELESS: Final = Family("", "", "gauge", 0, False)
 
 
 def decode_metrics(body: bytes, content_type: str, now_s: float, series: MetricSeries) -> Decoded[MetricPoint]:
@@ -52,7 +58,11 @@ def metric_steps(body: bytes, content_type: str, now_s: float, series: MetricSer
     tally: Tally[MetricPoint] = Tally()
     usable: list[tuple[Source, Family, RawPoint]] = []
     seen = 0
-    for source, family, points in read_json(body) if is_json(content_type) else read_protobuf(body):
+    for group in _json_groups(body) if is_json(content_type) else read_protobuf(body):
+        if group is None:
+            yield
+            continue
+        source, family, points = group
         for point in points:
             seen += 1
             if not seen % ITEMS_PER_STEP:
@@ -76,6 +86,16 @@ def metric_steps(body: bytes, content_type: str, now_s: float, series: MetricSer
     return tally.done(accepted=seen - tally.dropped.total())
 
 
+def _json_groups(body: bytes) -> Iterator[Group | None]:
+    """Those of a large body in pieces; None between them: others may have their turn."""
+    for piece in pieces(body, JSON_LAYOUT):
+        if piece.too_large:
+            yield NOWHERE, NAMELESS, repeat(None, piece.too_large)
+        elif piece.body:
+            yield from read_json(piece.body)
+        yield None
+
+
 def read_protobuf(body: bytes) -> Iterator[Group]:
     """Every metric with its points; None for a point that cannot be read."""
     wire = Wire(body)
@@ -92,7 +112,7 @@ def _source(wire: Wire, parts: list[Field], body: bytes) -> Source:
     for field in parts:
         if field.number == 1 and field.value < 0 and (resource := wire.parse(field, Resource)) is not None:
             return Source.of(protobuf_attributes(resource.attributes, RESOURCE_KEYS), body[field.begin : field.end])
-    return Source("", "", 0)
+    return NOWHERE
 
 
 def _metric(wire: Wire, metric: Field, source: Source) -> Iterator[Group]:

@@ -24,8 +24,9 @@ class Pool(Generic[K, V]):
         known = self._items.get(key)
         if known is None:
             return None
-        self._items[key] = (known[0], now_s)
-        self._items.move_to_end(key)
+        if known[1] != now_s:  # one request says the same many times
+            self._items[key] = (known[0], now_s)
+            self._items.move_to_end(key)
         return known[0]
 
     def share(self, key: K, value: V, now_s: float) -> V | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from array import array
 from bisect import bisect_left
 from operator import add
@@ -123,7 +124,7 @@ class Sketch:
 
 
 def _little_endian(counts: array[int]) -> array[int]:
-    if struct.pack("=H", 1) != struct.pack("<H", 1):
+    if sys.byteorder != "little":
         counts = counts[:]
         counts.byteswap()
     return counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from bot.telemetry import limits
 from bot.telemetry.commits import Commits
@@ -105,18 +105,26 @@ class SpanStore:
 
     def _compact(self, span: Span, trace: Trace, now_s: float) -> Span:
         """The same span, sharing its text with others: most spans say the same few things."""
-        return replace(
-            span,
-            trace_id=trace.id,
-            service=self._shared(span.service, now_s),
-            name=self._shared(span.name, now_s),
-            operation=self._shared(span.operation, now_s),
-            error_type=self._shared(span.error_type, now_s),
-            peer_service=self._shared(span.peer_service, now_s),
-            server_address=self._shared(span.server_address, now_s),
-            commit=self._shared(span.commit, now_s),
-            exception=self._with_shared_stack(span.exception, now_s) if span.exception else None,
-            extra=self._extras.share(span.service, span.extra, now_s),
+        shared = self._shared
+        return Span(  # not by dataclasses.replace, which takes twice as long
+            trace.id,
+            span.span_id,
+            span.parent_id,
+            shared(span.service, now_s),
+            shared(span.name, now_s),
+            shared(span.operation, now_s),
+            span.kind,
+            span.start_s,
+            span.end_s,
+            span.status_code,
+            span.error,
+            shared(span.error_type, now_s),
+            shared(span.peer_service, now_s),
+            shared(span.server_address, now_s),
+            span.server_port,
+            self._with_shared_stack(span.exception, now_s) if span.exception else None,
+            shared(span.commit, now_s),
+            self._extras.share(span.service, span.extra, now_s),
         )
 
     def _shared(self, value: str, now_s: float) -> str:

@@ -1,6 +1,6 @@
 """Protobuf messages that declare only what is read of a span to count it, made at runtime: the rest is skipped without being unfolded.
 
-Attributes are declared as bytes: on the wire a `repeated KeyValue` looks the same, and most of them need not be unfolded either.
+Attributes and events are declared as bytes: on the wire repeated messages look the same, and most of them need not be unfolded either.
 The fields: opentelemetry/proto/trace/v1/trace.proto.
 """
 
@@ -29,6 +29,7 @@ class CountedSpan(Protocol):
     start_time_unix_nano: int
     end_time_unix_nano: int
     attributes: list[bytes]
+    events: list[bytes]
     status: _Status
 
 
@@ -55,7 +56,8 @@ def _counted_span() -> _Parser:
             ("end_time_unix_nano", 8, _FieldType.TYPE_FIXED64),
         ),
     )
-    span.field.add(name="attributes", number=9, type=_FieldType.TYPE_BYTES, label=_FieldType.LABEL_REPEATED)
+    for name, number in (("attributes", 9), ("events", 11)):
+        span.field.add(name=name, number=number, type=_FieldType.TYPE_BYTES, label=_FieldType.LABEL_REPEATED)
     span.field.add(name="status", number=15, type=_FieldType.TYPE_MESSAGE, type_name=".sre_space.Status", label=_FieldType.LABEL_OPTIONAL)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)

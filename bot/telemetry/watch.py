@@ -104,13 +104,14 @@ class Watch:
         enough of them hang, the service is not healthy.
         """
         start_s = now_s - self.objective.window_s
-        ended = self.log.ended(start_s, now_s)
+        now = self.log.measure(self.objective, start_s, now_s)
         unfinished = [request for overdue_s, request in hanging if overdue_s > start_s]
-        if len(unfinished) <= plausible_losses(math.ceil(sampled * len(ended)) + len(unfinished)):
+        if len(unfinished) <= plausible_losses(math.ceil(sampled * now.requests) + len(unfinished)):
             unfinished = []
         if len(unfinished) >= self.objective.min_bad:
             unfinished *= round(1.0 / sampled)
-        now = measurement([*ended, *unfinished], self.objective, start_s, now_s)
+        if unfinished:
+            now = measurement([*self.log.ended(start_s, now_s), *unfinished], self.objective, start_s, now_s)
         kind = breach(now, self.objective)
         self._judge(now_s, learning=self.episode is None and kind is None)
         if kind is not None:
@@ -123,7 +124,7 @@ class Watch:
             self._broken(*slowly, now_s, ())
             return View(Health.UNHEALTHY, now, 0)
         if lost_since_s is not None:
-            missing = measurement(self.log.ended(lost_since_s, now_s), self.objective, lost_since_s, now_s)
+            missing = self.log.measure(self.objective, lost_since_s, now_s)
             self._broken(SignalKind.THROUGHPUT, missing, now_s, ())
             return View(Health.UNHEALTHY, now, 0)
         many_hang = len(hanging) >= self.objective.min_bad and self._implausible(hanging, now_s, plausible_losses, sampled)
@@ -137,7 +138,7 @@ class Watch:
         """What breaks although the last window does not show it, with a measurement over a longer time that does."""
         recent_s = now_s - SLOW_WINDOWS * self.objective.window_s
         if self.episode is not None:
-            recent = measurement(self.log.ended(recent_s, now_s), self.objective, recent_s, now_s)
+            recent = self.log.measure(self.objective, recent_s, now_s)
             kind = breach(recent, self.objective)
             return (kind, recent) if self.episode.slow and kind is not None else None
         for kind, stream in self.streams.items():

@@ -80,12 +80,32 @@ class RequestLog:
     def forget_before(self, end_s: float) -> None:
         """Drops the requests at the front that ended before `end_s`."""
         count = next((i for i, end in enumerate(self._ends) if end >= end_s), len(self._ends))
-        self._forget(count)
+        if count:
+            self._forget(count)
 
     def ended(self, start_s: float, end_s: float) -> list[Request]:
         """Requests that ended in (start_s, end_s]."""
         first = bisect_right(self._latest_ends, start_s)
         return [self._at(i) for i, at in enumerate(self._ends[first:], first) if start_s < at <= end_s]
+
+    def measure(self, objective: Objective, start_s: float, end_s: float) -> Measurement:
+        """`measurement` of `ended`, without an object for each request."""
+        first = bisect_right(self._latest_ends, start_s)
+        chosen = [i for i, at in enumerate(self._ends[first:], first) if start_s < at <= end_s]
+        starts, ends, errors, commits = self._starts, self._ends, self._errors, self._commits
+        durations = sorted([(ends[i] - starts[i]) * 1000.0 for i in chosen])
+        names = {commits[i] for i in chosen}
+        in_order = chosen if len(names) == 1 else sorted(chosen, key=starts.__getitem__)
+        return Measurement(
+            start_s=start_s,
+            end_s=end_s,
+            requests=len(chosen),
+            errors=sum([errors[i] for i in chosen]),
+            slow=len(durations) - bisect_right(durations, objective.p99_ms),
+            p50_ms=quantile(durations, 0.5),
+            p99_ms=quantile(durations, 0.99),
+            commits=tuple(self._commit_names[at] for at in dict.fromkeys(commits[i] for i in in_order) if at),
+        )
 
     def started(self, start_s: float, end_s: float) -> list[Request]:
         """Requests that started in [start_s, end_s)."""

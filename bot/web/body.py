@@ -45,6 +45,11 @@ async def read_body(request: Request, limit_bytes: int, timeout_s: float = READ_
     return bytes(body)
 
 
+def inflated_bytes(body: bytes) -> int:
+    """What a gzip body says of its size (the last member's ISIZE, RFC 1952), before anything of it is inflated. It may lie."""
+    return int.from_bytes(body[-4:], "little")
+
+
 def inflate(body: bytes, limit_bytes: int) -> bytes:
     """gzip (all members) to at most `limit_bytes`. Declines with 413 above that, 400 when it is not whole gzip."""
     parts: list[bytes] = []

@@ -16,9 +16,9 @@ from typing import Final
 from bot.errors import Refused, Retry
 from bot.setting_values import is_loopback
 from bot.web.answers import SECURITY_HEADERS, Declined
-from bot.web.body import TOO_LARGE, inflate
+from bot.web.body import TOO_LARGE, inflate, inflated_bytes
 from bot.web.guard import crossing, host_is_allowed
-from bot.web.parts import Taken, WebParts
+from bot.web.parts import GzipSink, Taken, WebParts
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -93,6 +93,7 @@ class Front:
         self._token = parts.settings.ingest_token.encode()
         self._allowed_hosts = parts.settings.allowed_hosts
         self._sinks = parts.sinks
+        self._gzip_sinks = {path: sink for path, sink in parts.sinks.items() if isinstance(sink, GzipSink)}
         self._counters = parts.counters
         self._held_bytes = 0
 
@@ -180,7 +181,16 @@ class Front:
         if not limit or len(body) > limit:
             return None
         try:
-            return self._answer(admitted, sink.accept(inflate(body, limit) if admitted.gzip else body, admitted.content_type))
+            taken = None
+            if admitted.gzip:
+                size_bytes = inflated_bytes(body)
+                if size_bytes > limit:
+                    return None
+                if admitted.content_type == PROTOBUF and (inflating := self._gzip_sinks.get(admitted.path)) is not None:
+                    taken = inflating.accept_gzip(body, size_bytes)
+                if taken is None:
+                    body = inflate(body, limit)
+            return self._answer(admitted, sink.accept(body, admitted.content_type) if taken is None else taken)
         except (Declined, Refused, Retry) as problem:
             too_large = isinstance(problem, Declined) and problem.status == TOO_LARGE
             return None if too_large else self._failed(admitted, problem)

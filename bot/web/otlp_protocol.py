@@ -109,8 +109,10 @@ class OtlpProtocol(HttpToolsProtocol):
 
     def _is_free(self) -> bool:
         """Whether an answer given now is the one that the sender expects next, and there is room for it."""
-        crowded = self.limit_concurrency is not None and len(self.connections) >= self.limit_concurrency
-        return self._between and self._is_idle() and not (crowded or self.flow.write_paused or self.transport.is_closing())
+        owed = self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr] # as in _is_idle
+        if owed or not self._between or self.flow.write_paused or self.transport.is_closing():
+            return False
+        return self.limit_concurrency is None or len(self.connections) < self.limit_concurrency
 
     def _head(self, data: bytes) -> tuple[Admitted, int, int] | None:
         """(what was admitted, where its body begins, the body's length) of a plain and small request."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bot.ports import Clock
 from bot.settings import Settings
@@ -42,6 +42,16 @@ class Sink(Protocol):
 
     async def accept_in_turns(self, body: bytes, content_type: str) -> Taken:
         """For bodies of any size: one after the other, and everything else on the event loop in between."""
+        ...
+
+
+@runtime_checkable
+class GzipSink(Sink, Protocol):
+    """A Sink that can inflate and read in one go."""
+
+    def accept_gzip(self, body: bytes, inflated_bytes: int) -> Taken | None:
+        """As `accept`, of a protobuf body in gzip that says of itself that it holds `inflated_bytes`, at most `at_once_bytes`. None when
+        it has to be inflated first, whatever it holds: nothing was taken then."""
         ...
 
 

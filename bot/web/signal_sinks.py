@@ -68,7 +68,7 @@ class SteppedSink(ABC):
 
 
 class TracesSink(SteppedSink):
-    """A Sink for `/v1/traces`. What breaks with a request wakes the loop at once: it need not wait for its next look."""
+    """A GzipSink for `/v1/traces`. What breaks with a request wakes the loop at once: it need not wait for its next look."""
 
     def __init__(self, scout: TraceWatcher, reader: TraceReader, clock: Clock, counters: Counters, wake: Callable[[str], None]) -> None:
         super().__init__(TRACES_AT_ONCE_BYTES)
@@ -81,11 +81,22 @@ class TracesSink(SteppedSink):
     def _steps(self, body: bytes, content_type: str) -> Steps[Taken]:
         now_s = self._clock.now()
         batch = yield from self._reader.steps(body, content_type, now_s)
+        return self._observe(batch, now_s)
+
+    def accept_gzip(self, body: bytes, inflated_bytes: int) -> Taken | None:
+        """As GzipSink says."""
+        now_s = self._clock.now()
+        batch = self._reader.read_gzip(body, inflated_bytes, now_s)
+        return self._observe(batch, now_s) if batch is not None else None
+
+    def _observe(self, batch: Batch, now_s: float) -> Taken:
         self._scout.observe_batch(batch, now_s)
-        for reason, count in batch.dropped.items():
-            self._counters.add(SPANS_DROPPED, reason, count)
         if self._scout.glance(now_s):
             self._wake("a signal")
+        if not batch.dropped:
+            return len(batch.records), 0, ""
+        for reason, count in batch.dropped.items():
+            self._counters.add(SPANS_DROPPED, reason, count)
         return batch.accepted, batch.rejected, batch.reason
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 from bot.agents.scout import Scout
 from bot.model import Signal
 from bot.policy.schema import ServiceSpec
+from bot.telemetry.commits import Commits
 from tests.telemetry.world import FRONT, T0, new_scout, policies, root_spans
 
 SHA, OTHER = "f95f852bd8fca8fcc58a9a2d6c842781e32a215e", "0" * 40
@@ -48,6 +50,19 @@ def test_what_requests_show_and_the_webhook_tells_is_one_deploy() -> None:
     assert signal.deploy == SHA
     marks = [mark for mark in scout.evidence(signal, T0 + 50).deploys if mark.commit == SHA]
     assert [(mark.previous_commit, mark.first_seen_s) for mark in marks] == [("aaaa111", T0 + 35)]
+
+
+def test_a_request_of_an_exporter_says_of_commits_what_its_spans_would_say_one_by_one() -> None:
+    rng = random.Random(2)
+    whole, single = Commits(), Commits()
+    for n in range(300):
+        service, commit = rng.choice(("web", "engine")), rng.choice(("", "a" * 7, "b" * 7, f"{n // 60:07}"))
+        starts = sorted(T0 + n + rng.uniform(-20.0, 0.0) for _ in range(rng.choice((1, 2, 12))))
+        whole.answered_from_to(service, commit, starts[0], starts[-1], starts[-1] + 1.0)
+        for start_s in (starts[0], starts[-1]):
+            single.answered(service, commit, start_s, starts[-1] + 1.0)
+        assert whole.since(T0 - 30) == single.since(T0 - 30)
+        assert whole.serving(service, T0 + n) == single.serving(service, T0 + n)
 
 
 def test_an_environment_may_bring_several_services_into_service() -> None:

@@ -9,7 +9,7 @@ from bot.telemetry.gauges import Gauges
 from bot.telemetry.logs import LogBook
 from tests.telemetry.test_gauges import T, reading
 from tests.telemetry.test_logs import line
-from tests.telemetry.world import Heard
+from tests.telemetry.world import Heard, new_scout
 
 
 def test_what_was_always_near_its_limit_is_told_once_and_again_when_it_is_over() -> None:
@@ -25,6 +25,23 @@ def test_what_was_always_near_its_limit_is_told_once_and_again_when_it_is_over()
     assert heard.texts[0].startswith("process.cpu.utilization of quotes (quotes-1) is at 96%, above 90% for ")
     assert heard.texts[1] == "process.cpu.utilization (quotes-1) above 90% of quotes: no longer"
     assert heard.events[1].at_s > T + 300 + OVER_S / 2
+
+
+def test_who_joins_with_errors_and_never_stops_is_a_signal_until_it_does() -> None:
+    """After twenty minutes nothing else is known of it; that it is used to them does not make it well."""
+    scout, heard = new_scout()
+    signals = []
+    for second in range(0, 3_000, 2):
+        lines = [line(T + second, service="front", severity="info")]
+        if 600 <= second < 2_700:
+            lines += [line(T + second, "order lost", service="joined")] * 2
+        scout.observe_logs(lines, T + second)
+        if scout.signals(T + second):
+            signals.append(second)
+    assert signals[0] < 640 and 2_700 < signals[-1] < 2_850
+    assert signals == list(range(signals[0], signals[-1] + 2, 2)), "without a gap"
+    (over,) = [event for event in heard.events if "no longer" in event.text]
+    assert over.at_s > T + 2_700
 
 
 def test_a_burst_of_errors_is_told_once_and_again_when_it_is_over() -> None:

@@ -16,11 +16,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 from bot.errors import Refused
 from bot.telemetry.attributes import COUNTED_KEYS, RawSpan
 from bot.telemetry.batch import Group
-from bot.telemetry.otlp import attributes_of, counted_span, raw_span
+from bot.telemetry.otlp import attributes_of, counted_span, parts_of, raw_span, whole_span
 from bot.telemetry.otlp_json import read_json
 from bot.telemetry.otlp_json_typed import read_typed
 from bot.telemetry.trimmed import COUNTED_SPAN
-from tests.telemetry.test_reader import make_span
+from tests.telemetry.test_reader import make_span, value
 
 Told = list[tuple[dict[str, Any], list[RawSpan]]]
 
@@ -42,6 +42,26 @@ def test_a_span_counts_as_the_whole_schema_says(seed: int, flips: list[tuple[int
     except DecodeError:
         return  # the quick way does not look at text that nobody reads
     assert counted_span(COUNTED_SPAN.FromString(bytes(sent))) == counted(whole)
+
+
+RESOURCE = (("service.instance.id", "a-1"), ("http.request.method", "of the process"))
+
+
+@given(seed=st.integers(0, 2**32), flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_a_span_is_kept_as_the_whole_schema_says(seed: int, flips: list[tuple[int, int]]) -> None:
+    rng = random.Random(seed)
+    span = make_span(rng, 0.3)
+    for _ in range(rng.choice((0, 3, 30))):
+        span.attributes.append(KeyValue(key=rng.choice(("tier", "url.path", "http.method", f"k{rng.random()}")), value=value(rng)))
+    sent = bytearray(span.SerializeToString())
+    for at, byte in flips:
+        sent[at % len(sent)] = byte
+    try:
+        whole = OtlpSpan.FromString(bytes(sent))
+    except DecodeError:
+        return
+    assert whole_span(bytes(sent), RESOURCE) == (parts_of(whole), raw_span(whole, RESOURCE))
 
 
 def pair(key: str, **value: Any) -> bytes:

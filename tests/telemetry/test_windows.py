@@ -45,6 +45,18 @@ def test_a_measurement_counts_errors_and_slow_ones_and_names_commits_in_order() 
     assert found.error_ratio == 0.25
 
 
+def test_a_log_measures_its_columns_as_it_would_its_requests() -> None:
+    rng = random.Random(4)
+    log, watched = RequestLog(), objective()
+    for n in range(400):
+        end_s = T0 + n / 10 + rng.uniform(-3.0, 3.0)
+        log.add(
+            Request(end_s - rng.lognormvariate(0.0, 1.0), end_s, rng.random() < 0.1, rng.choice(("", "old", "new", f"commit {n // 50}")))
+        )
+    for start_s, end_s in ((T0 - 10, T0 + 60), (T0 + 10, T0 + 20), (T0 + 20.05, T0 + 20.1), (T0 + 90, T0 + 100)):
+        assert log.measure(watched, start_s, end_s) == measurement(log.ended(start_s, end_s), watched, start_s, end_s)
+
+
 def test_nothing_measured_has_no_quantiles() -> None:
     found = measurement([], objective(), T0, T0 + 10)
     assert (found.requests, found.p50_ms, found.p99_ms, found.error_ratio) == (0, None, None, 0.0)

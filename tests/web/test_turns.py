@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from bot.telemetry import limits
 from bot.telemetry.detail import GOLDEN
-from bot.web.ingest import PROTOBUF, Admitted, Delivery, Front
+from bot.web.ingest import JSON, PROTOBUF, Admitted, Delivery, Front
 from tests.web.otlp_world import FrontDoor
 
 SPANS = 3_000
@@ -78,6 +79,30 @@ BODIES: dict[str, tuple[str, Callable[[], bytes]]] = {
 }
 
 
+OBJECTS = 390_000  # just fewer than may come in one body
+
+
+def json_of(groups: str, scopes: str, items: str, level: str) -> bytes:
+    """Hundreds of thousands of objects at one level of a request, and at its end something that cannot be read."""
+    match level:
+        case "resources":
+            inner = "{}," * OBJECTS
+            return f'{{"{groups}":[{inner}5]}}'.encode()
+        case "items":
+            inner = "{}," * OBJECTS
+        case _:
+            pairs = ",".join(['{"key":"a","value":{"stringValue":"b"}}'] * 195)
+            inner = f'{{"attributes":[{pairs}]}},' * (OBJECTS // 400)
+    return f'{{"{groups}":[{{"{scopes}":[{{"{items}":[{inner}5]}}]}}]}}'.encode()
+
+
+JSON_NAMES = {
+    "/v1/traces": ("resourceSpans", "scopeSpans", "spans"),
+    "/v1/logs": ("resourceLogs", "scopeLogs", "logRecords"),
+    "/v1/metrics": ("resourceMetrics", "scopeMetrics", "metrics"),
+}
+
+
 async def held_and_whole_ms(work: asyncio.Task[Any]) -> tuple[float, float]:
     """The longest that this task had to wait for its turn until the work was done, and how long that was, in CPU time of this thread."""
     longest, began = 0.0, time.thread_time()
@@ -109,6 +134,26 @@ def test_no_request_holds_the_event_loop_for_long(kind: str) -> None:
         held_ms, whole_ms = asyncio.run(story())
         assert held_ms < MOST_MS
         assert held_ms < MOST_OF_WHOLE * whole_ms, "in one piece, however fast the machine is"
+    finally:
+        gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("path", "level"), [*((path, "attributes") for path in JSON_NAMES), ("/v1/traces", "items"), ("/v1/metrics", "resources")]
+)
+def test_objects_by_the_hundred_thousand_hold_nobody_up(path: str, level: str) -> None:
+    async def story() -> float:
+        front = Front(FrontDoor().parts())
+        delivery = Delivery(Admitted(path, JSON, True))
+        assert front.feed(delivery, gzip.compress(json_of(*JSON_NAMES[path], level), 1)) is None
+        work = asyncio.create_task(front.finish(delivery))
+        held_ms, _ = await held_and_whole_ms(work)
+        assert work.result().status == 400
+        return held_ms
+
+    gc.freeze()
+    try:
+        assert asyncio.run(story()) < MOST_MS
     finally:
         gc.unfreeze()
 

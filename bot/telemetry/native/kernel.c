@@ -8,17 +8,21 @@
 #include "span.h"
 #include "table.h"
 
-enum { OK = 0, ODD = 1, UNKNOWN_RESOURCES = 2 };
+enum { OK = 0, ODD = 1, UNKNOWN_RESOURCES = 2, NO_PLAIN_GZIP = 3, ONLY_COUNTS = 4 };
 enum { NO_SERVICE, BAD_ID, BAD_PARENT, NEGATIVE, START_OFF, END_OFF, TOO_MANY, TOO_LARGE, REASONS };
 enum { WHOLE_TRACE = 1, FORCED = 2 };
 enum { MOST_BEYOND = 1000000 }; /* spans too many, after which a request is no longer worth counting: Python refuses it */
 
 typedef struct { uint32_t ordinal, offset, length; uint16_t note, flags; } pick;
 typedef struct { uint32_t ordinal; uint16_t key, note; double start_s, end_s; } row;
-typedef struct { uint32_t slot, servers; uint64_t first_start, last_start, last_server_end, last_end; } note;
+typedef struct { uint64_t slot, servers, first_start, last_start, last_server_end; } note;
+typedef struct { uint64_t spans, notes, shed, fingerprint; } tally;
+
+/* libdeflate_gzip_decompress_ex of libdeflate.h; 0 is success. */
+typedef int (*gunzip)(void *decompressor, const void *in, size_t in_bytes, void *out, size_t out_bytes, size_t *read, size_t *written);
 
 typedef struct {
-    double start_min_s, start_max_s, end_max_s;
+    double behind_s, ahead_s;
     uint64_t share;
     uint32_t max_spans, max_notes, max_forced, max_span_bytes;
     const uint64_t *slow_ns;
@@ -28,9 +32,14 @@ typedef struct {
     pick *picks;
     pick *misses;
     note *notes;
-    uint32_t spans, row_count, pick_count, miss_count, note_count, shed;
+    tally *told;
+    gunzip inflate;
+    void *decompressor;
+    uint8_t *room;
+    uint32_t room_bytes, inflated_bytes;
+    uint32_t row_count, pick_count, miss_count;
     uint32_t dropped[REASONS];
-    uint64_t fingerprint;
+    double start_min_s, start_max_s, end_max_s;
 } job;
 
 static int zero(const uint8_t *at, uint32_t length) {
@@ -105,7 +114,7 @@ static void take(kernel *k, job *j, view raw, const uint8_t *body, uint32_t serv
     span s;
     note *about = &j->notes[n];
     memset(&s, 0, sizeof s);
-    if (j->spans + j->dropped[NO_SERVICE] + j->dropped[BAD_ID] + j->dropped[BAD_PARENT] + j->dropped[NEGATIVE] + j->dropped[START_OFF] +
+    if (j->told->spans + j->dropped[NO_SERVICE] + j->dropped[BAD_ID] + j->dropped[BAD_PARENT] + j->dropped[NEGATIVE] + j->dropped[START_OFF] +
             j->dropped[END_OFF] + j->dropped[TOO_LARGE] >= j->max_spans) {
         j->dropped[TOO_MANY]++;
         return;
@@ -114,7 +123,7 @@ static void take(kernel *k, job *j, view raw, const uint8_t *body, uint32_t serv
         j->dropped[TOO_LARGE]++;
         return;
     }
-    pick here = {j->spans, (uint32_t)(raw.at - body), size(raw), (uint16_t)n, 0};
+    pick here = {(uint32_t)j->told->spans, (uint32_t)(raw.at - body), size(raw), (uint16_t)n, 0};
     int32_t key = -1;
     uint8_t kind = 0, status = 0;
     if (read_span(raw, &s)) {
@@ -128,18 +137,17 @@ static void take(kernel *k, job *j, view raw, const uint8_t *body, uint32_t serv
         kind = s.kind >= 2 && s.kind <= 5 ? (uint8_t)s.kind : 1;
         status = s.status == 2 || code >= 500 ? 2 : kind == 2 && code >= 400 ? 1 : 0;
         key = key_of(k, &s, service, kind, status);
-        j->fingerprint += mix(mix(k->seed, big_endian(s.trace.at + 8)), big_endian(s.id.at));
+        j->told->fingerprint += mix(mix(k->seed, big_endian(s.trace.at + 8)), big_endian(s.id.at));
     } else {
-        j->fingerprint += hash_bytes(k->seed, raw.at, size(raw));
+        j->told->fingerprint += hash_bytes(k->seed, raw.at, size(raw));
     }
     if (key < 0) {
-        j->records[j->spans++] = UINT64_MAX;
+        j->records[j->told->spans++] = UINT64_MAX;
         j->misses[j->miss_count++] = here;
         return;
     }
     uint64_t duration = s.end - s.start;
-    j->records[j->spans++] = s.end / 1000000000u << 32 | (uint64_t)key << 16 | bucket_of(k, duration);
-    if (s.end > about->last_end) about->last_end = s.end;
+    j->records[j->told->spans++] = s.end / 1000000000u << 32 | (uint64_t)key << 16 | bucket_of(k, duration);
     if (kind == 2) {
         if (!about->servers++ || s.start < about->first_start) about->first_start = s.start;
         if (s.start > about->last_start) about->last_start = s.start;
@@ -154,7 +162,7 @@ static void take(kernel *k, job *j, view raw, const uint8_t *body, uint32_t serv
         if (j->max_forced) {
             j->max_forced--;
             here.flags = FORCED;
-        } else j->shed++;
+        } else j->told->shed++;
     }
     if (here.flags) j->picks[j->pick_count++] = here;
 }
@@ -197,15 +205,24 @@ static int each_span(kernel *k, job *j, view v, const uint8_t *body, uint32_t se
     return 1;
 }
 
-/* OK: the job's outputs are filled. ODD: nothing of them counts, a whole decoder has to read the request. UNKNOWN_RESOURCES: `misses`
- * holds offset and length of each; call again when they are learnt. Buffers: max_spans of each kind, max_notes notes. */
-int kernel_read(kernel *k, job *j, const uint8_t *body, uint32_t length) {
+static int has_more(const job *j) {
+    uint32_t more = j->row_count | j->pick_count | j->miss_count;
+    for (int i = 0; i < REASONS; i++) more |= j->dropped[i];
+    return more != 0;
+}
+
+/* OK: the job's outputs are filled. ONLY_COUNTS: the same, and there are no rows, picks or misses, and nothing was dropped. ODD: nothing
+ * of them counts, a whole decoder has to read the request. UNKNOWN_RESOURCES: `misses` holds offset and length of each; call again when
+ * they are learnt. Buffers: max_spans of each kind, max_notes notes. */
+int kernel_read(kernel *k, job *j, const uint8_t *body, uint32_t length, double now_s) {
     view v = {body, body + length}, group, about;
     uint32_t t, n = 0, unknown = 0;
     uint64_t hash;
-    j->spans = j->row_count = j->pick_count = j->miss_count = j->note_count = j->shed = 0;
+    memset(j->told, 0, sizeof *j->told);
     memset(j->dropped, 0, sizeof j->dropped);
-    j->fingerprint = 0;
+    j->row_count = j->pick_count = j->miss_count = 0;
+    j->start_min_s = now_s - j->behind_s;
+    j->start_max_s = j->end_max_s = now_s + j->ahead_s;
     while (v.at < v.end) {
         if (!tag(&v, &t)) return ODD;
         if (t != 0x0A) {
@@ -233,10 +250,20 @@ int kernel_read(kernel *k, job *j, const uint8_t *body, uint32_t length) {
         if (!block(&v, &group) || !resource_of(group, &about)) return ODD;
         resource *r = find_resource(k, about, &hash);
         if (!r || !r->bytes) return ODD;
-        note *m = &j->notes[j->note_count];
+        note *m = &j->notes[j->told->notes];
         memset(m, 0, sizeof *m);
         m->slot = r->slot;
-        if (!each_span(k, j, group, body, r->service, j->note_count++)) return ODD;
+        if (!each_span(k, j, group, body, r->service, (uint32_t)j->told->notes++)) return ODD;
     }
-    return OK;
+    return has_more(j) ? OK : ONLY_COUNTS;
+}
+
+/* As kernel_read, of what a gzip body (RFC 1952) holds: one member without optional fields in its header, whole and with nothing behind
+ * it, whose content finds room. Anything else is NO_PLAIN_GZIP, and not looked at any further here. */
+int kernel_read_gzip(kernel *k, job *j, const uint8_t *body, uint32_t length, double now_s) {
+    size_t read = 0, written = 0;
+    if (!j->inflate || length < 18 || memcmp(body, "\x1F\x8B\x08\x00", 4)) return NO_PLAIN_GZIP;
+    if (j->inflate(j->decompressor, body, length, j->room, j->room_bytes, &read, &written) || read != length) return NO_PLAIN_GZIP;
+    j->inflated_bytes = (uint32_t)written;
+    return kernel_read(k, j, j->room, j->inflated_bytes, now_s);
 }

@@ -6,11 +6,15 @@ import ctypes
 from ctypes import POINTER, Structure, c_char_p, c_double, c_int, c_int32, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import Final
 
-VERSION: Final = 2
-OK, ODD, UNKNOWN_RESOURCES = 0, 1, 2
+VERSION: Final = 3
+OK, ODD, UNKNOWN_RESOURCES, NO_PLAIN_GZIP, ONLY_COUNTS = 0, 1, 2, 3, 4
 REASONS: Final = 8
 WHOLE_TRACE: Final = 1
 WILDCARD: Final = 0xFFFFFFFF
+# Columns of 64-bit numbers: what is told of a request (spans, notes, shed, fingerprint), and of each of its ResourceSpans, what the server
+# spans in it say of the process that sent it (slot, server spans, first start, last start and last end of them, in nanoseconds).
+TOLD_WORDS: Final = 4
+NOTE_WORDS: Final = 5
 SLICE: Final = (c_void_p, c_void_p, c_char_p, c_uint32)  # keys, offsets, cells, number of keys
 
 
@@ -26,26 +30,12 @@ class Row(Structure):
     _fields_ = (("ordinal", c_uint32), ("key", c_uint16), ("note", c_uint16), ("start_s", c_double), ("end_s", c_double))
 
 
-class Note(Structure):
-    """What the server spans of one ResourceSpans say of the process that sent it; times in nanoseconds."""
-
-    _fields_ = (
-        ("slot", c_uint32),
-        ("servers", c_uint32),
-        ("first_start", c_uint64),
-        ("last_start", c_uint64),
-        ("last_server_end", c_uint64),
-        ("last_end", c_uint64),
-    )
-
-
 class Job(Structure):
     """One request: what is asked, where the columns go, what came of it."""
 
     _fields_ = (
-        ("start_min_s", c_double),
-        ("start_max_s", c_double),
-        ("end_max_s", c_double),
+        ("behind_s", c_double),
+        ("ahead_s", c_double),
         ("share", c_uint64),
         ("max_spans", c_uint32),
         ("max_notes", c_uint32),
@@ -57,15 +47,20 @@ class Job(Structure):
         ("rows", POINTER(Row)),
         ("picks", POINTER(Pick)),
         ("misses", POINTER(Pick)),
-        ("notes", POINTER(Note)),
-        ("spans", c_uint32),
+        ("notes", c_void_p),
+        ("told", c_void_p),
+        ("inflate", c_void_p),
+        ("decompressor", c_void_p),
+        ("room", c_void_p),
+        ("room_bytes", c_uint32),
+        ("inflated_bytes", c_uint32),
         ("row_count", c_uint32),
         ("pick_count", c_uint32),
         ("miss_count", c_uint32),
-        ("note_count", c_uint32),
-        ("shed", c_uint32),
         ("dropped", c_uint32 * REASONS),
-        ("fingerprint", c_uint64),
+        ("start_min_s", c_double),  # the kernel's own
+        ("start_max_s", c_double),
+        ("end_max_s", c_double),
     )
 
 
@@ -84,7 +79,8 @@ def declare(library: ctypes.CDLL) -> ctypes.CDLL:
         "kernel_free": (None, (c_void_p,)),
         "kernel_learn_key": (c_int, (c_void_p, c_uint32, c_uint8, c_uint8, c_char_p, c_uint32, c_uint16)),
         "kernel_learn_resource": (c_int, (c_void_p, c_char_p, c_uint32, c_uint32, c_uint16)),
-        "kernel_read": (c_int, (c_void_p, POINTER(Job), c_char_p, c_uint32)),
+        "kernel_read": (c_int, (c_void_p, c_void_p, c_char_p, c_uint32, c_double)),
+        "kernel_read_gzip": (c_int, (c_void_p, c_void_p, c_char_p, c_uint32, c_double)),
         "fold_records": (
             c_uint32,
             (c_void_p, c_void_p, c_uint32, POINTER(Part), POINTER(c_uint32), c_void_p, c_void_p, c_void_p, c_uint32),

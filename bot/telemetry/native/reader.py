@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-from array import array
-from collections import Counter
 from functools import partial
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
-from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
 from bot.errors import Refused
 from bot.telemetry import limits
@@ -18,8 +15,10 @@ from bot.telemetry.batch import Batch, Catalogue, Finished, Sender, Serving, tak
 from bot.telemetry.detail import MAX_KEYS
 from bot.telemetry.extra import Extra, extra_of
 from bot.telemetry.keys import STATUSES, SeriesKey
-from bot.telemetry.native.layout import OK, UNKNOWN_RESOURCES, WHOLE_TRACE, WILDCARD, Job, Note, Pick, Row
-from bot.telemetry.otlp import attributes_of, counted_span, parts_of, raw_span, scalars
+from bot.telemetry.native.gunzip import Gunzip
+from bot.telemetry.native.job import Buffers
+from bot.telemetry.native.layout import NO_PLAIN_GZIP, NOTE_WORDS, ODD, OK, ONLY_COUNTS, UNKNOWN_RESOURCES, WHOLE_TRACE, WILDCARD, Pick
+from bot.telemetry.otlp import attributes_of, counted_span, scalars, whole_span
 from bot.telemetry.sketch import BOUNDS_MS, BUCKETS
 from bot.telemetry.span import Kind, Span
 from bot.telemetry.steps import ITEMS_PER_STEP, Steps, run_through
@@ -35,8 +34,9 @@ MAX_SLOTS = 2_048  # resources that the kernel keeps
 class NativeReader:
     """A FastReader. `seed` is of the kernel's hash tables: secret, so that nobody can choose names that collide. Not safe for threads."""
 
-    def __init__(self, library: ctypes.CDLL, catalogue: Catalogue, seed: int) -> None:
-        self._library = library
+    def __init__(self, library: ctypes.CDLL, catalogue: Catalogue, seed: int, gunzip: Gunzip | None = None) -> None:
+        """Without `gunzip` it reads no gzip."""
+        self._library, self._read_gzip = library, library.kernel_read_gzip
         self._catalogue = catalogue
         self._kernel = library.kernel_new(seed & 2**64 - 1, BOUNDS_MS.buffer_info()[0], BUCKETS)
         self._services: dict[str, int] = {}
@@ -48,85 +48,108 @@ class NativeReader:
         self._crowded = False  # a name found no room in the kernel's table
         self._parts = 0  # unfolded of the last request
         self.missed = 0  # spans of the last request that Python had to read to know where they count
-        self._job = self._new_job()
+        self._buffers = Buffers(catalogue, self._watched, gunzip)
+        self._job, self._at = self._buffers.job, self._buffers.at
+        self._told, self._notes, self._records = self._buffers.told, self._buffers.notes, self._buffers.records
+        self._inflates = gunzip is not None
+        self._halvings = -1  # that the kernel's share of kept traces is of
         for service, operation in catalogue.watched:
             for status in STATUSES:
                 index = catalogue.keys.index(SeriesKey(service, operation, "server", status))
                 self._watched[index] = 1
                 self._operations[index] = ((service, operation), status == "error")
 
-    def _new_job(self) -> Job:
-        n, notes = limits.SPANS_PER_REQUEST, limits.RESOURCES_PER_REQUEST
-        self._records = array("Q", bytes(8 * n))
-        self._rows, self._picks, self._misses, self._notes = (Row * n)(), (Pick * n)(), (Pick * n)(), (Note * notes)()
-        self._watched_view = (ctypes.c_uint8 * MAX_KEYS).from_buffer(self._watched)
-        job = Job(max_spans=n, max_notes=notes, max_span_bytes=limits.LARGEST_SPAN_BYTES)
-        job.records = self._records.buffer_info()[0]
-        job.slow_ns = self._catalogue.detail.slow_ns.buffer_info()[0]
-        job.watched = ctypes.addressof(self._watched_view)
-        job.rows, job.picks, job.misses, job.notes = self._rows, self._picks, self._misses, self._notes
-        return job
-
     def read(self, body: bytes, now_s: float) -> Batch | None:
         """`steps` without a pause."""
         return run_through(self.steps(body, now_s))
 
+    def read_gzip(self, body: bytes, now_s: float) -> Batch | None:
+        if not self._inflates:
+            return None
+        self._prepare()
+        answer = self._read_gzip(self._kernel, self._at, body, len(body), now_s)
+        if answer == ONLY_COUNTS:
+            return self._counted()
+        if answer in (ODD, NO_PLAIN_GZIP):
+            return None
+        return run_through(self._rest(answer, bytes(self._buffers.room[: self._job.inflated_bytes]), now_s))
+
     def steps(self, body: bytes, now_s: float) -> Steps[Batch | None]:
-        job, detail = self._job, self._catalogue.detail
+        self._prepare()
+        answer = self._library.kernel_read(self._kernel, self._at, body, len(body), now_s)
+        batch = yield from self._rest(answer, body, now_s)
+        return batch
+
+    def _prepare(self) -> None:
+        detail = self._catalogue.detail
         if self._crowded:
             self._forget()
-        self._parts = 0
-        job.start_min_s, job.start_max_s = now_s - limits.CLOCK_BEHIND_S, now_s + limits.CLOCK_AHEAD_S
-        job.end_max_s, job.share, job.max_forced = now_s + limits.CLOCK_AHEAD_S, detail.share, max(0, detail.forced_left)
-        answer = self._library.kernel_read(self._kernel, ctypes.byref(job), body, len(body))
+        if detail.halvings != self._halvings:
+            self._halvings, self._job.share = detail.halvings, detail.share
+        self._job.max_forced = detail.forced_left
+
+    def _rest(self, answer: int, body: bytes, now_s: float) -> Steps[Batch | None]:
+        """What follows when the kernel has given `answer` to `body`."""
         if answer == UNKNOWN_RESOURCES and self._learn_resources(body):
-            answer = self._library.kernel_read(self._kernel, ctypes.byref(job), body, len(body))
+            answer = self._library.kernel_read(self._kernel, self._at, body, len(body), now_s)
+        if answer == ONLY_COUNTS:
+            return self._counted()
         if answer != OK:
             return None
-        detail.forced_left = job.max_forced
-        batch = Batch(shed=job.shed, fingerprint=job.fingerprint, dropped=Counter())
-        for reason, n in zip(REASONS, job.dropped, strict=True):
+        self._parts = 0
+        batch = self._counted()
+        for reason, n in zip(REASONS, self._job.dropped, strict=True):
             if n:
                 batch.dropped[reason] = n
         try:
-            self._serve(batch)
-            self._rows_of(batch)
-            yield from self._pick(batch, body)
-            yield from self._missed(batch, body, now_s)
+            if self._job.row_count:
+                self._rows_of(batch)
+            if self._job.pick_count:
+                yield from self._pick(batch, body)
+            if self._job.miss_count:
+                yield from self._missed(batch, body, now_s)
         except DecodeError:
             return None
         return batch
 
-    def _serve(self, batch: Batch) -> None:
-        for note in self._notes[: self._job.note_count]:
-            if note.servers:
-                service, commit, _ = self._slots[note.slot]
-                times = (note.first_start / 1e9, note.last_start / 1e9, note.last_server_end / 1e9)
-                batch.servings.append(Serving(service, commit, *times))
+    def _counted(self) -> Batch:
+        """All that there is when the kernel could read every span and none is to be looked at."""
+        spans, notes, shed, fingerprint = self._told
+        self.missed, self._catalogue.detail.forced_left = 0, self._job.max_forced
+        servings = []
+        for at in range(0, NOTE_WORDS * notes, NOTE_WORDS):
+            slot, servers, first_start, last_start, last_end = self._notes[at : at + NOTE_WORDS]
+            if servers:
+                service, commit, _ = self._slots[slot]
+                servings.append(Serving(service, commit, first_start / 1e9, last_start / 1e9, last_end / 1e9))
+        return Batch(self._records[:spans], [], servings, [], {}, shed, fingerprint)
+
+    def _service_of(self, note: int) -> tuple[str, str, Extra]:
+        return self._slots[self._notes[NOTE_WORDS * note]]
 
     def _rows_of(self, batch: Batch) -> None:
-        for row in self._rows[: self._job.row_count]:
+        for row in self._buffers.rows[: self._job.row_count]:
             operation, error = self._operations[row.key]
-            batch.requests.append(Finished(operation, row.start_s, row.end_s, error, self._slots[self._notes[row.note].slot][1]))
+            batch.requests.append(Finished(operation, row.start_s, row.end_s, error, self._service_of(row.note)[1]))
 
     def _pick(self, batch: Batch, body: bytes) -> Steps[None]:
         """Into the batch what the kernel found worth keeping, as far as there is room."""
         kept = min(self._job.pick_count, limits.DETAIL_PER_REQUEST)
         batch.shed += self._job.pick_count - kept
-        for n, pick in enumerate(self._picks[:kept], 1):
+        for n, pick in enumerate(self._buffers.picks[:kept], 1):
             batch.detail.append(self._picked(body, pick))
             if not n % ITEMS_PER_STEP:
                 yield
 
     def _picked(self, body: bytes, pick: Pick) -> tuple[Span, bool]:
-        service, commit, resource = self._slots[self._notes[pick.note].slot]
+        service, commit, resource = self._service_of(pick.note)
         whole = self._unfold(body[pick.offset : pick.offset + pick.length], resource)
         return build_span(whole, service, commit), bool(pick.flags & WHOLE_TRACE)
 
     def _unfold(self, sent: bytes, resource: Extra) -> RawSpan:
-        message = OtlpSpan.FromString(sent)
-        self._charge(parts_of(message))
-        return raw_span(message, resource)
+        parts, span = whole_span(sent, resource)
+        self._charge(parts)
+        return span
 
     def _charge(self, parts: int) -> None:
         self._parts += parts
@@ -138,31 +161,30 @@ class NativeReader:
         self.missed = self._job.miss_count
         refused: list[int] = []
         senders: dict[int, Sender] = {}
-        for n, pick in enumerate(self._misses[: self._job.miss_count], 1):
+        for n, pick in enumerate(self._buffers.misses[: self._job.miss_count], 1):
             if not n % ITEMS_PER_STEP:
                 yield
-            service, commit, resource = self._slots[self._notes[pick.note].slot]
+            service, commit, resource = self._service_of(pick.note)
             sent = body[pick.offset : pick.offset + pick.length]
             message = COUNTED_SPAN.FromString(sent)
             self._charge(limits.PARTS_OF_SPAN + len(message.attributes))
             raw = counted_span(message)
             reason = refusal(raw, service, now_s)
             if reason is not None:
-                batch.dropped[reason] += 1
+                batch.drop(reason)
                 refused.append(pick.ordinal)
                 continue
             sender = senders.setdefault(pick.note, Sender(service, commit))
             number, index = take(batch, raw, partial(self._unfold, sent, resource), sender, self._catalogue)
-            self._records[pick.ordinal] = number
+            batch.records[pick.ordinal] = number
             self._learn_key(raw, service, index)
         batch.servings += [serving for sender in senders.values() if (serving := sender.serving()) is not None]
-        batch.records = self._records[: self._job.spans]
         for ordinal in reversed(refused):
             del batch.records[ordinal]
 
     def _learn_resources(self, body: bytes) -> bool:
         """False when the kernel cannot read this request: one of its resources is damaged, too large, or finds no room just now."""
-        for pick in self._misses[: self._job.miss_count]:
+        for pick in self._buffers.misses[: self._job.miss_count]:
             raw = body[pick.offset : pick.offset + pick.length]
             if len(raw) > limits.LARGEST_SPAN_BYTES:
                 return False

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include "protobuf.h"
 
-#define VERSION 2
+#define VERSION 3
 #define SLOTS 32768u       /* of the key table, a power of two */
 #define MAX_ENTRIES 24576u /* three quarters of it */
 #define PROBES 64u         /* a key further away counts as unknown: a bound on what colliding names can cost */
