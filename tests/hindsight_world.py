@@ -19,7 +19,7 @@ from bot.local.memory import MemoryForge, make_memory_forge
 from bot.local.memory.hub import Tables
 from bot.loop import RECENTLY_CLOSED_S, Loop, Pace
 from bot.model import OutcomeKind, PostMortem, Use, UseResult
-from bot.names import DIAGNOSE_WORKFLOW, HOLD_LABEL
+from bot.names import DIAGNOSE_WORKFLOW
 from bot.observe import Eyes
 from bot.perform import Hands
 from bot.record import Keyring
@@ -122,9 +122,6 @@ class Room:
     async def pull(self) -> Pull:
         """The youngest."""
         return (await self.forge.recent_pulls())[0]
-
-    async def hold(self, number: int) -> None:
-        await self.forge.as_user("ann").add_labels(number, [HOLD_LABEL])
 
     async def remembered(self) -> Remembered:
         """As a process reads it that has read nothing before."""

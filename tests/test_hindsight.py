@@ -14,7 +14,7 @@ from bot.hindsight import LAG_S, PLACES_A_SWEEP
 from bot.journal import EscalationRecord, OutcomeRecord
 from bot.loop import RECENTLY_CLOSED_S
 from bot.model import OutcomeKind, UseResult
-from bot.names import DIAGNOSE_WORKFLOW
+from bot.names import DIAGNOSE_WORKFLOW, HOLD_LABEL
 from tests.diagnosis.test_lessons import diagnosed
 from tests.hindsight_world import Room
 
@@ -133,6 +133,22 @@ def test_a_correction_under_the_pull_request_of_a_fix_is_answered_there_and_reme
     play(story)
 
 
+def test_a_correction_under_a_pull_request_is_answered_there_also_when_the_process_died_in_between() -> None:
+    async def story(room: Room) -> None:
+        number = await proposed(room)
+        pull = await room.pull()
+        await room.say("ann", pull.number, POSTGRES)
+        room.forge.locked = pull.number
+        await room.sweep()
+        assert len(await room.answers(number)) == 1 and await room.answers(pull.number) == []
+        room.forge.locked = 0
+        room.start()
+        await room.sweep()
+        assert len(await room.answers(number)) == len(await room.answers(pull.number)) == 1
+
+    play(story)
+
+
 def test_of_an_incident_in_which_nothing_was_tried_what_a_person_says_is_the_lesson() -> None:
     async def story(room: Room) -> None:
         number = await room.incident()
@@ -209,21 +225,28 @@ def test_a_fix_that_a_person_refused_is_not_offered_to_the_next_incident_though_
     play(story)
 
 
-@pytest.mark.parametrize("then", ["nothing", "the incident is on hold", "the incident is closed", "it is denied by a command"])
+DENIED = "it is denied by a command, and we close it with its incident"
+
+
+@pytest.mark.parametrize("then", ["nothing", "the incident is on hold", "the incident is closed", DENIED])
 def test_a_refusal_counts_before_anybody_has_written_it_down(then: str) -> None:
     async def story(room: Room) -> None:
         number = await proposed(room)
         pull, ann = await room.pull(), room.forge.as_user("ann")
-        if then == "the incident is on hold":
-            await room.hold(number)
-        if then == "it is denied by a command":
+        if then in ("the incident is on hold", DENIED):
+            await ann.add_labels(number, [HOLD_LABEL])
+        if then == DENIED:
             await room.say("ann", number, "/sre deny")
             await room.sweep()
+            await ann.remove_label(number, HOLD_LABEL)
         else:
             await ann.update_pull(pull.number, state="closed")
-        if then == "the incident is closed":
+        if then in ("the incident is closed", DENIED):
             room.clock.now_s += 5.0
             await ann.update_issue(number, state="closed")
+        if then == DENIED:
+            await room.sweep()
+            assert (await room.pull()).state == "closed"
         (refused,) = [one for one in (await room.remembered()).pending if one.issue == number]
         assert [(use.result, use.signature, use.pull) for use in refused.uses] == [
             (UseResult.REFUSED, refused.signature, pull.number),
