@@ -13,6 +13,17 @@ def _data(text: str) -> list[str]:
     return [f"data {len(text.encode())}", text]
 
 
+def write_commits(git: Git, branch: str, parent: str | None, commits: Sequence[tuple[Mapping[str, str], str]], who: str = "dev") -> None:
+    """Commits (files, message), one on top of the other, as the new head of a branch."""
+    lines = []
+    for n, (files, message) in enumerate(commits):
+        lines += [f"commit refs/heads/{branch}", f"committer {who} <{who}@localhost> {int(time.time())} +0000", *_data(message)]
+        lines += [f"from {parent}"] if parent and n == 0 else []
+        for name, content in files.items():
+            lines += [f"M 100644 inline {name}", *_data(content)]
+    git.run("-c", "fastimport.unpackLimit=1", "fast-import", "--quiet", stdin="\n".join([*lines, ""]).encode())
+
+
 class Bare:
     """The reading half of `contracts.Repository`, and `commit`. `close` ends git's lasting process."""
 
@@ -29,12 +40,7 @@ class Bare:
 
     def commit(self, files: Mapping[str, str], branch: str = "main", message: str = "change", base: str = "main") -> str:
         """The sha of a commit that writes files on a branch (made from `base` if new); no event."""
-        parent = self.resolve(branch) or self.resolve(base)
-        lines = [f"commit refs/heads/{branch}", f"committer dev <dev@localhost> {int(time.time())} +0000", *_data(message)]
-        lines += [f"from {parent}"] if parent else []
-        for name, content in files.items():
-            lines += [f"M 100644 inline {name}", *_data(content)]
-        self.git.run("-c", "fastimport.unpackLimit=1", "fast-import", "--quiet", stdin="\n".join([*lines, ""]).encode())
+        write_commits(self.git, branch, self.resolve(branch) or self.resolve(base), [(files, message)])
         sha = self.resolve(branch)
         assert sha
         return sha
