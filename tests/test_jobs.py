@@ -16,7 +16,7 @@ from bot.codec import from_json, to_json
 from bot.commands.apply import DIAGNOSIS_LIMIT_BYTES, read_diagnosis
 from bot.errors import Refused
 from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord
-from bot.model import OutcomeKind, Remedy
+from bot.model import OutcomeKind, Remedy, UseResult
 from bot.names import FixBranch
 from tests.job_world import BOT, INCIDENT, KEYRING, RATES, STARTED_S, Jobs, jobs
 from tests.local.github_world import write_files
@@ -328,6 +328,21 @@ def test_curate_writes_one_lesson_and_an_index_that_was_lost_comes_back(tmp_path
             assert await j.run("curate", "--issue", str(second), SRE_CHROMA_PATH=str(tmp_path / "empty")) == 0
             assert "2 incident(s) in memory" in capsys.readouterr().out, "GitHub has it all"
             assert await j.state() == before
+
+    asyncio.run(story())
+
+
+def test_curate_learns_that_a_person_refused_the_fix_though_nobody_had_written_that_down(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with jobs(tmp_path) as j:
+            assert await j.apply(j.diagnosis(replace(j.revert(), signature="some kind of cause"))) == 0
+            (pull,) = await j.pulls()
+            await j.world.do("alice", "PATCH", f"/pulls/{pull['number']}", {"state": "closed"})
+            await j.world.do("alice", "PATCH", f"/issues/{j.number}", {"state": "closed"})
+            assert await j.run("curate", "--issue", str(j.number)) == 0
+            (record,) = await j.records(j.number, PostMortemRecord)
+            assert isinstance(record, PostMortemRecord) and record.post_mortem.outcome is OutcomeKind.INCONCLUSIVE
+            assert [(use.result, use.pull) for use in record.post_mortem.uses] == [(UseResult.REFUSED, pull["number"])]
 
     asyncio.run(story())
 
