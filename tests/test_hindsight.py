@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bot.chronicle import REMEMBERED_INCIDENTS, TOUCHED_INCIDENTS
+from bot.chronicle import REMEMBERED_INCIDENTS, TOUCHED_INCIDENTS, Chronicle
 from bot.hindsight import LAG_S, PLACES_A_SWEEP
-from bot.journal import EscalationRecord, OutcomeRecord
+from bot.journal import CommandRecord, EscalationRecord, OutcomeRecord, PostMortemRecord
 from bot.loop import RECENTLY_CLOSED_S
 from bot.model import OutcomeKind, UseResult
 from bot.names import DIAGNOSE_WORKFLOW, HOLD_LABEL
 from tests.diagnosis.test_lessons import diagnosed
-from tests.hindsight_world import Room
+from tests.hindsight_world import BOT, KEYRING, Room
 
 POSTGRES = "/sre correct cause=postgres it ran out of connections"
 THEIRS = "postgres. it ran out of connections"
@@ -189,6 +189,42 @@ def test_a_place_that_refuses_an_answer_does_not_keep_the_others_from_theirs() -
         assert len(await room.answers(other)) == 1 and any(
             text.startswith(f"could not answer under #{locked}: ") for text in room.heard.texts
         )
+
+    play(story)
+
+
+def test_a_correction_without_words_is_no_correction() -> None:
+    async def story(room: Room) -> None:
+        number = await room.healed()
+        comment = await room.say("ann", number, "/sre correct")
+        await room.sweep()
+        assert await room.reactions(comment) == ["eyes", "confused"] and "What was it?" in (await room.forge.comments(number))[-1].body
+        assert (await room.lesson(number)).uses[0].result is UseResult.HEALED
+
+    play(story)
+
+
+def test_a_running_process_notices_what_is_said_under_an_incident_that_it_has_read_before() -> None:
+    async def story(room: Room) -> None:
+        number = await room.healed()
+        chronicle = Chronicle(KEYRING, BOT)
+        (before,) = await chronicle.past(room.forge)
+        assert [use.result for use in before.uses] == [UseResult.HEALED]
+        await room.record(number, CommandRecord(77, "correct", "ann", True, argument="cause=postgres"))
+        (after,) = await chronicle.past(room.forge)
+        assert [use.result for use in after.uses] == [UseResult.CORRECTED]
+
+    play(story)
+
+
+def test_a_post_mortem_that_somebody_copied_or_forged_is_not_remembered() -> None:
+    async def story(room: Room) -> None:
+        number, second = await room.healed(), await room.incident()
+        (real,) = [r for r in await room.records(number) if isinstance(r, PostMortemRecord)]
+        for text in (KEYRING.seal(real, number), KEYRING.seal(real, second)):
+            await room.say("ann", second, f"### Post-mortem\n\n{text}")
+        await room.forge.as_user("ann").update_issue(second, state="closed")
+        assert [one.issue for one in (await room.remembered()).lessons] == [number]
 
     play(story)
 
