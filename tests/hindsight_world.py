@@ -19,7 +19,7 @@ from bot.local.memory import MemoryForge, make_memory_forge
 from bot.local.memory.hub import Tables
 from bot.loop import RECENTLY_CLOSED_S, Loop, Pace
 from bot.model import OutcomeKind, PostMortem, Use, UseResult
-from bot.names import DIAGNOSE_WORKFLOW
+from bot.names import CURATOR_WORKFLOW, DIAGNOSE_WORKFLOW
 from bot.observe import Eyes
 from bot.perform import Hands
 from bot.record import Keyring
@@ -29,7 +29,10 @@ from tests.telemetry.world import Heard, SimulatedClock
 
 BOT = "sre-space[bot]"
 KEYRING = Keyring(b"key", "acme/shop")
-DIAGNOSE = "run-name: 'diagnose #${{ inputs.issue }} attempt ${{ inputs.attempt }}'\n"
+WORKFLOWS = {
+    DIAGNOSE_WORKFLOW: "run-name: 'diagnose #${{ inputs.issue }} attempt ${{ inputs.attempt }}'\n",
+    CURATOR_WORKFLOW: "run-name: 'curate #${{ inputs.issue }}'\n",
+}
 SIGNATURE = signature_of(cases.hang_case(), localise(cases.hang_case()).candidates[0])
 
 
@@ -61,7 +64,8 @@ class Room:
     heard: Heard = field(default_factory=Heard)
 
     def __post_init__(self) -> None:
-        files = {"deploy/hub.yaml": cases.MANIFEST, f".github/workflows/{DIAGNOSE_WORKFLOW}": DIAGNOSE}
+        files = {"deploy/hub.yaml": cases.MANIFEST}
+        files |= {f".github/workflows/{name}": text for name, text in WORKFLOWS.items()}
         made = make_memory_forge(files, login=BOT, permissions={"ann": "write", "rita": "read"}, clock=self.clock.now)
         self.forge = OddForge(made.hub, BOT)
         self.start()

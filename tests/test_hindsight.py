@@ -14,7 +14,7 @@ from bot.hindsight import LAG_S, PLACES_A_SWEEP
 from bot.journal import CommandRecord, EscalationRecord, OutcomeRecord, PostMortemRecord
 from bot.loop import RECENTLY_CLOSED_S
 from bot.model import OutcomeKind, UseResult
-from bot.names import DIAGNOSE_WORKFLOW, HOLD_LABEL
+from bot.names import CURATOR_WORKFLOW, DIAGNOSE_WORKFLOW, HOLD_LABEL
 from tests.diagnosis.test_lessons import diagnosed
 from tests.hindsight_world import BOT, KEYRING, Room
 
@@ -311,6 +311,21 @@ def test_what_we_close_ourselves_is_no_refusal() -> None:
         await room.forge.as_user("ann").update_issue(number, state="closed")
         await room.sweep()
         assert (await room.pull()).state == "closed" and (await room.remembered()).pending == ()
+        await settle(room)
+        assert await room.forge.runs(CURATOR_WORKFLOW) == [], "there is nothing to learn"
+
+    play(story)
+
+
+def test_a_curator_that_was_lost_is_started_again_also_when_all_that_happened_is_a_refusal() -> None:
+    async def story(room: Room) -> None:
+        number = await proposed(room)
+        pull, ann = await room.pull(), room.forge.as_user("ann")
+        await ann.update_pull(pull.number, state="closed")
+        room.clock.now_s += 5.0
+        await ann.update_issue(number, state="closed")
+        await settle(room)
+        assert {run.title for run in await room.forge.runs(CURATOR_WORKFLOW)} == {f"curate #{number}"}
 
     play(story)
 

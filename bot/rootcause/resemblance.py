@@ -27,7 +27,7 @@ Traits = Mapping[Trait, float]
 OPERATION = 0.5  # an operation weighs half: a fault shows at several, now more at one, now at another
 SQUARED = 2.0  # strength 1.0 (the oddest of health) weighs a half, a third of it a tenth
 CHANCE = 0.15  # squared weight of what chance alone may show on either side: four of five healthy looks show less
-RESEMBLES = 0.55  # more in common than apart: the same fault at another place in the code has 0.54
+RESEMBLES = 0.55  # more in common than apart: the same fault at another place in the code has 0.52
 MARGIN = 0.05  # nearer than any past incident of another cause by so much
 
 
