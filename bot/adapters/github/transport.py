@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +14,7 @@ from githubkit.exception import RequestError, RequestFailed, RequestTimeout
 
 from bot.adapters.github.answers import Answer, AnswerCache
 from bot.adapters.github.failures import LIMITED_WAIT_S, UNREACHABLE_WAIT_S, RateLimited, failure, unreachable
+from bot.adapters.tls import trusted
 from bot.errors import Missing, Refused, Retry
 from bot.ports import Clock
 
@@ -22,11 +22,6 @@ PAGE = 100
 PAGES_LIMIT = 100
 PATH_LIMIT = 16_000  # far beyond any name that GitHub takes
 TIMEOUT_S = 20.0
-
-
-def _trusted(api_url: str) -> bool | ssl.SSLContext:
-    """Whose certificates count: the usual authorities', which take 25 ms to load; for a GitHub without TLS on this machine nobody's."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if api_url.startswith("http://") else True
 
 
 class Transport:
@@ -43,7 +38,7 @@ class Transport:
             auto_retry=False,  # retrying is decided by the loop, which looks again first
             http_cache=False,
             trust_env=False,
-            ssl_verify=_trusted(api_url),
+            ssl_verify=trusted(api_url),
             user_agent="sre-space",
         )
         self._clock = clock
