@@ -74,7 +74,8 @@ class Room:
         eyes = Eyes(self.forge, NoTelemetry(), KEYRING, cases.policies(), BOT)
         chronicle = Chronicle(KEYRING, BOT)
         hands = Hands(eyes, self.forge, self.clock, self.heard, chronicle, Links("https://github.example", "acme/shop"))
-        self.loop = Loop(hands, Pace(0.5, 0.5, 20.0), None, MemoryBus())
+        self.bus = MemoryBus()
+        self.loop = Loop(hands, Pace(5.0, 5.0, 20.0), None, self.bus)
 
     async def sweep(self, *, later_s: float = 20.0) -> None:
         self.clock.now_s += later_s

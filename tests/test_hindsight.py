@@ -15,6 +15,7 @@ from bot.journal import CommandRecord, EscalationRecord, OutcomeRecord, PostMort
 from bot.loop import RECENTLY_CLOSED_S
 from bot.model import OutcomeKind, UseResult
 from bot.names import CURATOR_WORKFLOW, DIAGNOSE_WORKFLOW, HOLD_LABEL
+from bot.topics import WAKE
 from tests.diagnosis.test_lessons import diagnosed
 from tests.hindsight_world import BOT, KEYRING, Room
 
@@ -51,6 +52,24 @@ def test_what_is_said_under_the_oldest_incident_is_answered_once_and_remembered(
         before = room.forge.hub.tables.copy()
         await settle(room)
         assert room.forge.hub.tables == before
+
+    play(story)
+
+
+def test_a_webhook_is_enough_no_sweep_is_waited_for() -> None:
+    async def story(room: Room) -> None:
+        number = await room.healed()
+        await settle(room)
+        running = asyncio.create_task(room.loop.run())  # its clock stands still: after the first one no sweep is due
+        await asyncio.sleep(0.05)
+        await room.say("ann", number, POSTGRES)
+        room.bus.publish(WAKE, "webhook issue_comment.created")
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if await room.answers(number):
+                break
+        running.cancel()
+        assert len(await room.answers(number)) == 1
 
     play(story)
 
