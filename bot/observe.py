@@ -244,9 +244,12 @@ def asked_in(eyes: Eyes, comments: Sequence[Comment], entries: Sequence[Entry], 
     answered = {(e.record.comment_id, e.record.verb) for e in entries if isinstance(e.record, CommandRecord)}
     found: list[Asked] = []
     for comment in comments:
-        if comment.author_is_bot or comment.updated_s > comment.created_s or eyes.keyring.is_ours(comment.body, number):
-            continue  # ours are never commands; an edited comment is not a new one
-        for command in parse_commands(comment.body):
+        if comment.author_is_bot or comment.updated_s > comment.created_s:
+            continue  # an edited comment is not a new one
+        commands = parse_commands(comment.body)
+        if commands and eyes.keyring.is_ours(comment.body, number):
+            continue  # ours are never commands
+        for command in commands:
             if (comment.id, command.verb) not in answered:
                 found.append(Asked(comment.id, number, command.verb, command.argument, comment.author, command.suggestion))
                 answered.add((comment.id, command.verb))

@@ -13,7 +13,7 @@ import hmac
 import json
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 
 from bot.codec import from_json, to_json
@@ -45,6 +45,7 @@ KINDS: dict[str, type[Record]] = {
 _NAMES = {kind: name for name, kind in KINDS.items()}
 _MARKER = re.compile(r"<!-- sre-space 1 ([a-z]{1,16}) ([A-Za-z0-9+/=]{1,60000}) ([0-9a-f]{32}) -->")
 _INFLATED_LIMIT = 1 << 20
+KEPT = 32  # records that were read last: those of the open incidents
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Keyring:
 
     key: bytes
     repository: str
+    _known: dict[str, Record] = field(default_factory=dict, init=False, repr=False, compare=False)  # by MAC: every look reads the same ones
 
     def seal(self, record: Record, number: int | None) -> str:
         """The marker to append to a text under `number`; None: in the body of an incident's issue."""
@@ -68,9 +70,11 @@ class Keyring:
             if not hmac.compare_digest(self._mac(name, payload, number), mac):
                 continue
             try:
-                found.append(from_json(KINDS[name], json.loads(_inflate(payload))))
+                record = self._known.get(mac) or from_json(KINDS[name], json.loads(_inflate(payload)))
             except (KeyError, ValueError, Refused, zlib.error):
                 continue  # ours once, but of a version that we no longer read: as if it were not there
+            self._keep(mac, record)
+            found.append(record)
         return tuple(found)
 
     def is_ours(self, text: str, number: int) -> bool:
@@ -80,6 +84,11 @@ class Keyring:
             for name, payload, mac in _MARKER.findall(text)
             for place in (number, None)
         )
+
+    def _keep(self, mac: str, record: Record) -> None:
+        self._known[mac] = record
+        if len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
 
     def _mac(self, name: str, payload: str, number: int | None) -> str:
         place = "incident" if number is None else str(number)

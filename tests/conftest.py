@@ -1,10 +1,36 @@
-"""Where the end-to-end tests stand, and in which order they run."""
+"""Where the end-to-end tests stand, in which order they run, and where tests write."""
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
 import pytest
 
 E2E_FOLDER = "e2e"  # what `make test` collects for them
+IN_MEMORY = Path("/dev/shm")
+SCRATCH = pytest.StashKey[Path]()
+ROOM_BYTES = 4 << 30  # three worlds at a time take a tenth of it
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Worlds write and delete many thousands of small files: where memory is plenty that costs half as much as on a disk."""
+    if hasattr(config, "workerinput") or config.option.basetemp or not _has_room():
+        return
+    config.option.basetemp = config.stash[SCRATCH] = Path(tempfile.mkdtemp(prefix="sre-space-tests-", dir=IN_MEMORY))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """What failing tests wrote stays, to be looked at."""
+    if exitstatus != pytest.ExitCode.TESTS_FAILED and (scratch := session.config.stash.get(SCRATCH, None)):
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _has_room() -> bool:
+    free = shutil.disk_usage(IN_MEMORY).free if IN_MEMORY.is_dir() else 0
+    return min(free, psutil.virtual_memory().available) >= ROOM_BYTES
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from bot.telemetry import limits
 from bot.telemetry.span import Span
@@ -41,31 +42,45 @@ def topmost(trace: Trace) -> Span | None:
     return first if first.kind == "server" else None
 
 
+@dataclass(slots=True)
+class Above:
+    """How often each entry operation stood above a span of one kind, and the one that (almost) always did; None when none does."""
+
+    counts: dict[Key, int] = field(default_factory=dict)
+    usual: Key | None = None
+
+    def learn(self, entry: Key) -> None:
+        self.counts[entry] = self.counts.get(entry, 0) + 1
+        if self.counts[entry] > MAX_COUNTED or len(self.counts) > limits.KEYS_PER_OPEN_TRACE:
+            self.counts = {entry_key: count // 2 for entry_key, count in self.counts.items() if count > 1}
+        total = sum(self.counts.values())
+        most = max(self.counts, key=lambda entry_key: self.counts[entry_key], default=None)
+        self.usual = most if most and total >= MIN_SEEN and self.counts[most] >= MIN_SHARE * total else None
+
+
 class Entries:
     """(service, operation) of a span → how often each entry operation stood above it. Least recently seen spans are forgotten."""
 
     def __init__(self) -> None:
-        self._counts: OrderedDict[Key, dict[Key, int]] = OrderedDict()
+        self._above: OrderedDict[Key, Above] = OrderedDict()
 
     def learn(self, trace: Trace, entry: Span) -> None:
         above = key(entry)
         for child in {key(span) for span in trace.spans.values() if span.span_id != entry.span_id and span.start_s >= entry.start_s}:
-            counts = self._counts.setdefault(child, {})
-            self._counts.move_to_end(child)
-            counts[above] = counts.get(above, 0) + 1
-            if counts[above] > MAX_COUNTED or len(counts) > limits.KEYS_PER_OPEN_TRACE:
-                self._counts[child] = {entry_key: count // 2 for entry_key, count in counts.items() if count > 1}
-        while len(self._counts) > limits.ENTRY_KEYS:
-            self._counts.popitem(last=False)
+            self._above.setdefault(child, Above()).learn(above)
+            self._above.move_to_end(child)
+        while len(self._above) > limits.ENTRY_KEYS:
+            self._above.popitem(last=False)
 
     def name(self, children: Iterable[Key]) -> Key | None:
-        """The entry that (almost) always stood above these spans; None when it is not known or they disagree."""
-        named: set[Key] = set()
+        """The entry that (almost) always stood above these spans; None when it is not known or they disagree. Asked far more often than
+        anything is learnt."""
+        named: Key | None = None
         for child in children:
-            counts = self._counts.get(child, {})
-            total = sum(counts.values())
-            if total >= MIN_SEEN:
-                above = max(counts, key=lambda entry_key: counts[entry_key])
-                if counts[above] >= MIN_SHARE * total:
-                    named.add(above)
-        return named.pop() if len(named) == 1 else None
+            above = self._above.get(child)
+            if above is None or above.usual is None or above.usual == named:
+                continue
+            if named is not None:
+                return None
+            named = above.usual
+        return named

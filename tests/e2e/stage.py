@@ -12,8 +12,9 @@ import psutil
 
 from bot.ensure import Entry, incidents, read_entries
 from bot.forge import Issue, Pull
-from bot.journal import IncidentRecord
+from bot.journal import AttemptRecord, DiagnosisRecord, IncidentRecord, OutcomeRecord, PostMortemRecord
 from bot.local.demo.follow import Follower
+from bot.local.demo.report import Report
 from bot.local.demo.screen import Quiet
 from bot.local.demo.story import break_and_watch, wait_until_well
 from bot.local.world import World, WorldSettings
@@ -21,6 +22,7 @@ from bot.model import Event
 from bot.names import FixBranch
 
 Story = Callable[[World], Awaitable[None]]
+RSS_LIMIT_MIB = 120.0
 
 
 def play(
@@ -87,11 +89,46 @@ async def all_incidents(world: World) -> list[Seen]:
     return found
 
 
+async def again_from_memory(world: World, first: Report) -> Report:
+    """Breaks it once more in the same way, after `first` was healed by Brain, and checks what holds for every fault."""
+    assert first.well, first
+    assert (first.answered_by, first.verdict, first.attempts) == ("brain", "allow", 1)
+    assert first.confidence is not None
+    assert first.confidence > 0.90
+    await wait_until_well(world)
+    second = await break_and_watch(world, first.fault, Quiet())
+    assert second.well, second
+    assert (second.answered_by, second.attempts) == ("cag", 1)
+    assert second.injected_culprit != first.injected_culprit
+    thought_s, remembered_s = (r.seconds()["diagnose"] for r in (first, second))
+    assert thought_s is not None and remembered_s is not None
+    assert remembered_s < thought_s / 2, "what comes after it, the guardrail's job, memory makes no shorter"
+    assert world.serve.sample_memory() <= RSS_LIMIT_MIB
+    seen = await all_incidents(world)
+    assert len(seen) == 2
+    for one in seen:
+        check_record(one)
+    return second
+
+
+async def remedies(world: World) -> list[tuple[str, str]]:
+    """(kind, what it is about) of each incident's remedy as it is recorded on GitHub, oldest incident first."""
+    found = [e.record.diagnosis.remedy for one in await all_incidents(world) for e in one.entries if isinstance(e.record, DiagnosisRecord)]
+    return [(remedy.kind, remedy.commit or remedy.dependency) for remedy in found if remedy]
+
+
+def check_record(one: Seen) -> None:
+    """One attempt, one diagnosis, one pull request, one outcome, one post-mortem: what a healed incident leaves behind."""
+    assert one.issue.state == "closed"
+    assert [p.state for p in one.pulls] == ["merged"]
+    assert [one.count(kind) for kind in (AttemptRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord)] == [1, 1, 1, 1]
+    body = one.pulls[0].body.lower()
+    assert f"refs #{one.issue.number}" in body
+    assert not any(word in body for word in ("closes #", "fixes #", "resolves #"))
+
+
 async def until(world: World, holds: Callable[[], Awaitable[bool]], within_s: float, what: str) -> None:
     deadline_s = world.clock.now() + within_s
     while not await holds():
         assert world.clock.now() < deadline_s, f"{what}: not within {within_s:.0f} s; logs in {world.settings.workdir / 'logs'}"
         await asyncio.sleep(0.2)
-
-
-__all__ = ["Quiet", "Seen", "all_incidents", "break_and_watch", "play", "until", "wait_until_well"]

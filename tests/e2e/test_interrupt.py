@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = pytest.mark.e2e(turn=5)
+pytestmark = pytest.mark.e2e(turn=4)
 
 UP_WITHIN_S = 60.0
 

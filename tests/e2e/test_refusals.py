@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from bot.journal import Call, EscalationRecord, VerdictRecord
+from bot.local.demo.story import wait_until_well
 from bot.local.world import DEVELOPER, World
-from tests.e2e.stage import all_incidents, play, until, wait_until_well
+from tests.e2e.stage import all_incidents, play, until
 
-pytestmark = pytest.mark.e2e(turn=4)
+pytestmark = pytest.mark.e2e(turn=3)
 
 
 def fail_the_check(tree: Path) -> None:
@@ -37,7 +38,7 @@ def test_a_red_check_stops_the_merge_although_our_own_judgement_allows(tmp_path:
         async def called() -> bool:
             return any(one.count(EscalationRecord) for one in await all_incidents(world))
 
-        await until(world, called, 60.0, "a person is called")
+        await until(world, called, 120.0, "a person is called")
         (one,) = await all_incidents(world)
         assert [e.record.call for e in one.entries if isinstance(e.record, EscalationRecord)] == [Call.DISAGREE]
         assert [p.state for p in one.pulls] == ["open"]

@@ -54,7 +54,7 @@ class QuickKeyring(Keyring):
     """Reads every text once: most of the simulation is reading the same comments again."""
 
     def read(self, text: str, number: int | None) -> tuple[Record, ...]:
-        return _read(Keyring(self.key, self.repository), text, number)
+        return _read(self, text, number)
 
 
 KEYRING = QuickKeyring(b"simulated", "acme/shop")

@@ -14,19 +14,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
-from bot.errors import Refused
 from bot.telemetry import limits
 from bot.telemetry.attributes import TOO_LARGE
 from bot.telemetry.batch import Catalogue
-from bot.telemetry.native import library
 from bot.telemetry.native.reader import NativeReader
-from bot.telemetry.otlp import JSON, PROTOBUF
-from bot.telemetry.reader import TraceReader
+from bot.telemetry.otlp import PROTOBUF
+from tests.telemetry.bombs import KINDS, readers
 from tests.telemetry.kernel import compiled_kernel
 from tests.telemetry.world import T0
 
 ROOT = Path(__file__).resolve().parents[2]
-BOMB_BYTES = 8 << 20  # a quarter of what may come
 MAY_TAKE_MIB = 64
 START_NS = int(T0 * 1e9)
 
@@ -37,75 +34,12 @@ def compiled() -> CDLL | None:
     return compiled_kernel()
 
 
-def readers(compiled: CDLL | None) -> list[TraceReader]:
-    plain, fast = Catalogue.of({}), Catalogue.of({})
-    return [TraceReader(plain), *([TraceReader(fast, NativeReader(compiled, fast, seed=3))] if compiled else [])]
-
-
-def block(tag: int, content: bytes) -> bytes:
-    """A length-delimited field."""
-    length, rest = b"", len(content)
-    while rest > 0x7F:
-        length += bytes([rest & 0x7F | 0x80])
-        rest >>= 7
-    return bytes([tag]) + length + bytes([rest]) + content
-
-
-def bomb(kind: str) -> tuple[bytes, str]:
-    """(body, content type): two bytes of it, or three, make an object."""
-    spans = block(0x12, b"\x12\x00" * (BOMB_BYTES // 2))
-    match kind:
-        case "groups":
-            return b"\x0a\x00" * (BOMB_BYTES // 2), PROTOBUF
-        case "spans":
-            return block(0x0A, spans), PROTOBUF
-        case "spans that the kernel leaves":
-            return block(0x0A, b"\x0a\x00\x0a\x00" + spans), PROTOBUF
-        case "attributes":
-            return block(0x0A, block(0x12, block(0x12, b"\x4a\x00" * (BOMB_BYTES // 2)))), PROTOBUF
-        case "attributes in many spans":
-            span = block(0x12, b"\x4a\x00" * (limits.LARGEST_SPAN_BYTES // 2 - 10))
-            return block(0x0A, block(0x12, span * (BOMB_BYTES // len(span)))), PROTOBUF
-        case "attributes of resources":
-            group = block(0x0A, block(0x0A, b"\x0a\x00" * (limits.LARGEST_SPAN_BYTES // 2 - 10)))
-            return group * (BOMB_BYTES // len(group)), PROTOBUF
-        case _:
-            return b'{"resourceSpans":[' + b"{}," * (BOMB_BYTES // 3) + b"{}]}", JSON
-
-
-KINDS = (
-    "groups",
-    "spans",
-    "spans that the kernel leaves",
-    "attributes",
-    "attributes in many spans",
-    "attributes of resources",
-    "objects",
-)
-
-
-def detonate(kind: str, *, kernel: bool) -> float:
-    """MiB that reading it took at its height, beside the body itself. Run in a process of its own."""
-    content, content_type = bomb(kind)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    reader = readers(library.load() if kernel else None)[-1]
-    try:
-        batch = reader.read(content, content_type, T0)
-    except Refused as refused:
-        told = str(refused)
-    else:
-        told = batch.reason
-        assert batch.accepted == 0
-    assert "too many parts" in told or batch.rejected > 0, told
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-
-
 @pytest.mark.parametrize("kernel", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_body_unfolds_to_much_more_than_itself(compiled: CDLL | None, kind: str, kernel: bool) -> None:
     if kernel and compiled is None:
         pytest.skip("no compiled kernel here")
-    code = f"from tests.telemetry.test_bombs import detonate; print(detonate({kind!r}, kernel={kernel}))"
+    code = f"from tests.telemetry.bombs import detonate; print(detonate({kind!r}, kernel={kernel}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert float(done.stdout) < MAY_TAKE_MIB

@@ -231,7 +231,7 @@ def test_hostile_spans_cannot_make_evidence_large() -> None:
     rng = random.Random(4)
 
     def text() -> str:
-        return "".join(chr(rng.randrange(0x4E00, 0x9FFF)) for _ in range(limits.NAME_CHARS))
+        return "".join(map(chr, rng.choices(range(0x4E00, 0x9FFF), k=limits.NAME_CHARS)))
 
     for item in root_spans([T0 + i * 0.01 for i in range(200)], 0.5, error=True):
         spans = [replace(item, exception=SpanException(text(), text(), f'File "/{text()}.py", line 1, in f\n' * 12))]

@@ -76,7 +76,7 @@ def test_generator_ends_cleanly_when_told_to(number: signal.Signals) -> None:
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline().startswith("customers come to http://127.0.0.1:")
-    time.sleep(0.5)
+    time.sleep(1.0)
     process.send_signal(number)
     output, errors = process.communicate(timeout=10)
     assert process.returncode == 0 and output.startswith("in all: GET / ") and "unreachable" in output and errors == ""

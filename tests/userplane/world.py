@@ -76,7 +76,6 @@ class World:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "SYSTEMROOT") if name in os.environ}
         return {
             **kept,
-            "PYTHONDONTWRITEBYTECODE": "1",
             "ENGINEERING_CONTROLS_TOKEN": TOKEN,
             "MARKETPLACE_DB": str(self.folder / "marketplace.sqlite"),
             "RENDER_GIT_COMMIT": "c0ffee",

@@ -10,6 +10,7 @@ from bot.ensure import incidents, read_entries
 from bot.errors import Refused
 from bot.forge import Issue
 from bot.journal import IncidentRecord, PostMortemRecord
+from bot.local.chaos import Injected
 from bot.local.demo.report import Report, read_report
 from bot.local.demo.screen import Screen
 from bot.local.world import World
@@ -38,7 +39,7 @@ async def wait_until_well(world: World) -> None:
 
 async def break_and_watch(world: World, fault: str, screen: Screen) -> Report:
     """Injects through the control plane's front door, as anybody would with curl; returns when the incident is over."""
-    before = {issue.number for issue, _ in await incidents(world.owner, world.keyring, world.bot_login, "all")}
+    before = await known_issues(world)
     done = len(world.chaos.done)
     async with httpx.AsyncClient(trust_env=False, timeout=INJECTED_WITHIN_S) as client:
         answer = await client.post(f"{world.url}/demo/inject-failure?type={quote(fault)}")
@@ -46,6 +47,16 @@ async def break_and_watch(world: World, fault: str, screen: Screen) -> Report:
         raise Refused(f"the fault was not injected: {answer.text}")
     injected = world.chaos.done[done]
     screen.say(f"\nA fault is in: {fault}. Nobody told the control plane which.\n")
+    return await watch(world, injected, before)
+
+
+async def known_issues(world: World) -> set[int]:
+    """The numbers of all incidents so far, closed ones too."""
+    return {issue.number for issue, _ in await incidents(world.owner, world.keyring, world.bot_login, "all")}
+
+
+async def watch(world: World, injected: Injected, before: set[int]) -> Report:
+    """Waits until the incident that is not among `before` is over, or time is up."""
     issue, incident = await _until_over(world, before)
     return await read_report(world, injected, issue, incident)
 

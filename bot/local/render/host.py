@@ -104,8 +104,7 @@ class ServiceHost:
         await self.forwarder.close()
         if self._live is not None:
             await self._terminate(self._live)
-        if (self._workdir / "deploys").exists():
-            shutil.rmtree(self._workdir / "deploys")
+        await _remove(self._workdir / "deploys")
 
     def log(self, deploy_id: str, limit_bytes: int) -> str:
         return log_tail(self._log_path(deploy_id), limit_bytes)
@@ -123,7 +122,7 @@ class ServiceHost:
             except _DeployFailed as failure:
                 log.line(str(failure))
                 self.history.set_status(deploy_id, failure.status)
-                shutil.rmtree(place, ignore_errors=True)
+                await _remove(place)
             else:
                 self._go_live(instance, log)
 
@@ -197,7 +196,7 @@ class ServiceHost:
             await self.forwarder.drain(instance.port, _DRAIN_S)
         finally:
             await self._terminate(instance)
-            shutil.rmtree(instance.place, ignore_errors=True)
+            await _remove(instance.place)
 
     async def _terminate(self, instance: _Instance) -> None:
         await instance.process.stop(min(self.spec.shutdown_s, self._limits.shutdown_s))
@@ -230,3 +229,8 @@ class ServiceHost:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+async def _remove(place: Path) -> None:
+    """In a thread: on some disks each of many hundred files takes milliseconds, and GitHub answers on this loop."""
+    await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)

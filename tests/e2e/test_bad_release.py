@@ -1,4 +1,7 @@
-"""The control plane is killed after every single step, verification included, and the incident still heals once."""
+"""A bad release is reverted, although the control plane is killed after every single step, verification included; it heals once.
+
+Then it is landed again, and nobody is killed: memory knows what to do.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.journal import AttemptRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord
 from bot.local.contracts import RepoEvent
+from bot.local.demo.story import known_issues, wait_until_well, watch
 from bot.local.world import World
-from tests.e2e.stage import Seen, all_incidents, play, until, wait_until_well
-
-pytestmark = pytest.mark.e2e(turn=1)
+from tests.e2e.stage import again_from_memory, all_incidents, check_record, play, remedies, until
 
 HEALED_WITHIN_S = 150.0
 
@@ -26,9 +27,10 @@ class Reaper:
         self._last = "nothing"
         self._turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._gone = False
 
     async def heard(self, event: RepoEvent) -> None:
-        if event.sender != self.world.bot_login or event.name in ("workflow_run", "check_run"):
+        if self._gone or event.sender != self.world.bot_login or event.name in ("workflow_run", "check_run"):
             return
         step = f"{event.name} {event.action or ''}".strip()
         if event.action == "edited":  # the status comment, said anew after a step: killed after once for each step
@@ -47,16 +49,20 @@ class Reaper:
             await self.world.serve.kill()
             await self.world.start_serve()
 
-    async def rest(self) -> None:
+    async def leave(self) -> None:
+        """Ends what it has begun, and nothing more is killed."""
+        self._gone = True
         await asyncio.gather(*self._tasks)
 
 
-def test_killed_after_every_step_it_still_heals_once(tmp_path: Path) -> None:
+@pytest.mark.e2e(turn=0)
+def test_a_bad_release_is_reverted_once_whatever_is_killed_and_the_second_time_from_memory(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await wait_until_well(world)
-        reaper = Reaper(world)
+        before, reaper = await known_issues(world), Reaper(world)
         world.github.subscribe(reaper.heard)
-        await world.chaos.inject("500")
+        injected = await world.chaos.inject("500")
+        healing = asyncio.create_task(watch(world, injected, before))
 
         async def merged() -> bool:
             return any(p.state == "merged" for one in await all_incidents(world) for p in one.pulls)
@@ -65,28 +71,16 @@ def test_killed_after_every_step_it_still_heals_once(tmp_path: Path) -> None:
         for _ in range(2):  # and while it verifies
             await asyncio.sleep(3.0)
             await reaper.reap()
-
-        async def remembered() -> bool:
-            return any(one.count(PostMortemRecord) for one in await all_incidents(world))
-
-        await until(world, remembered, HEALED_WITHIN_S, "it is healed and remembered")
-        await reaper.rest()
-        await until(world, remembered, 10.0, "and stays so")
-        _check(await all_incidents(world))
+        first = await healing
+        await reaper.leave()
+        (one,) = await all_incidents(world)
+        check_record(one)
         assert len(reaper.steps) >= 8, reaper.steps
         assert any("edited" in step for step in reaper.steps), reaper.steps
         assert {"issues opened", "pull_request opened", "pull_request closed", "issues closed", "push"} <= set(reaper.steps)
-
         print(f"killed after {len(reaper.steps)} writes: {', '.join(reaper.steps)}")
 
+        second = await again_from_memory(world, first)
+        assert await remedies(world) == [("revert", r.injected_culprit) for r in (first, second)]
+
     play(tmp_path, story)
-
-
-def _check(seen: list[Seen]) -> None:
-    assert len(seen) == 1, "one incident, one issue"
-    one = seen[0]
-    assert one.issue.state == "closed"
-    assert [p.state for p in one.pulls] == ["merged"]
-    assert [one.count(kind) for kind in (AttemptRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord)] == [1, 1, 1, 1]
-    outcomes = [e.record for e in one.entries if isinstance(e.record, OutcomeRecord)]
-    assert outcomes[0].outcome == "healed"
