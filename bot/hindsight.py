@@ -21,6 +21,7 @@ from bot.observe import Eyes, asked_in, over
 from bot.ports import EventSink
 
 PLACES_A_SWEEP = 5  # each costs a request, and incidents that go on wait for the next look meanwhile
+ANSWERS_A_SWEEP = 5  # each is three writes, a second apart; what is left is answered in the next one
 LAG_S = 60.0  # a list of comments may be late by this much: a place that changed within it is looked at again
 
 
@@ -46,11 +47,14 @@ class Hindsight:
         places = await self._places(closed)
         self._looked = {place.number: self._looked[place.number] for place in places if place.number in self._looked}
         changed = [place for place in places if place.number not in self._looked or place.updated_s > self._looked[place.number]]
+        left = ANSWERS_A_SWEEP
         for place in sorted(changed, key=lambda one: -one.updated_s)[:PLACES_A_SWEEP]:
             try:
-                await self._look(place, now_s)
+                left -= await self._look(place, left, now_s)
             except Refused as problem:  # the others are no worse for it; this one is tried again when it changes
                 self._say(place, f"could not answer under #{place.number}: {problem}", now_s)
+            if left == 0:
+                return
             self._looked[place.number] = min(place.updated_s, now_s - LAG_S)
 
     async def _places(self, closed: Sequence[tuple[Issue, IncidentRecord]]) -> list[Place]:
@@ -66,16 +70,19 @@ class Hindsight:
                 found.append(Place(pull.number, pull.updated_s, *about))
         return found
 
-    async def _look(self, place: Place, now_s: float) -> None:
+    async def _look(self, place: Place, limit: int, now_s: float) -> int:
+        """How many commands it answered; `limit` at most."""
         eyes = self._eyes
         comments = await eyes.forge.comments(place.number)
         entries, _ = entries_in(comments, eyes.keyring, place.number, eyes.bot)
-        for asked in asked_in(eyes, comments, entries, place.number):
-            if (await eyes.forge.issue(place.issue.number)).state != "closed":
-                return  # open again: the loop's
+        wanted = asked_in(eyes, comments, entries, place.number)[:limit]
+        if not wanted or (await eyes.forge.issue(place.issue.number)).state != "closed":
+            return 0  # open again: the loop's
+        for asked in wanted:
             reply = await replies.answer(asked, over(place.issue, place.incident, now_s), self._forge, eyes.keyring, eyes.bot)
             done = "done" if reply.accepted else "refused"
             self._say(place, f"{asked.by} said /sre {asked.verb} after it was over: {done}", now_s)
+        return len(wanted)
 
     def _say(self, place: Place, text: str, now_s: float) -> None:
         self._sink.say(Event(now_s, "human", Phase.DECIDE, str(place.issue.number), text))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.chronicle import REMEMBERED_INCIDENTS, TOUCHED_INCIDENTS, Chronicle
-from bot.hindsight import LAG_S, PLACES_A_SWEEP
+from bot.hindsight import ANSWERS_A_SWEEP, LAG_S, PLACES_A_SWEEP
 from bot.journal import CommandRecord, EscalationRecord, OutcomeRecord, PostMortemRecord
 from bot.loop import RECENTLY_CLOSED_S
 from bot.model import OutcomeKind, UseResult
@@ -111,6 +111,22 @@ def test_a_list_of_comments_that_is_late_hides_nothing() -> None:
         room.forge.show(None)
         await room.sweep()
         assert len(await room.answers(number)) == 1
+
+    play(story)
+
+
+def test_many_commands_are_answered_a_few_a_sweep() -> None:
+    async def story(room: Room) -> None:
+        number, other = await room.healed(), await room.healed()
+        await room.say("ann", other, POSTGRES)
+        room.clock.now_s += 5.0
+        for _ in range(2 * ANSWERS_A_SWEEP):
+            await room.say("rita", number, "/sre help")
+        for sweep in (1, 2):
+            await room.sweep()
+            assert len(await room.answers(number)) == sweep * ANSWERS_A_SWEEP and await room.answers(other) == []
+        await room.sweep()
+        assert len(await room.answers(other)) == 1
 
     play(story)
 
