@@ -1,7 +1,8 @@
 """Memory, measured: `python -m benchmarks.memory [--data DIR] [--suite X] [--json]`.
 
 Recall: of queries whose kind of fault happened before, the share for which the right past incident comes first (hit@1); and how well the
-score tells them from novel ones (AUROC). Lookup: time of one question to CAG's table of 300 signatures. With `--data`, the labelled
+score tells them from novel ones (AUROC). Leave one out: the same where every incident is asked for twice, among all others and among those
+of other causes; steadier, as it has more pairs. Lookup: time of one question to CAG's table of 300 signatures. With `--data`, the labelled
 incidents of DIR/recall; without, a small set that is made here. Nothing is fitted, so nothing can be learnt from the answers.
 """
 
@@ -39,6 +40,7 @@ class Query:
     name: str
     traits: Traits
     expected: frozenset[str]  # empty: novel
+    cause: str
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"benchmarks.memory: {problem}", file=sys.stderr)
         return 1
     source = f"labelled incidents of {options.data.name}/recall" if options.data else "a small shop, made here"
-    suites = {suite: figures(past[suite], [q for q in queries if q.suite == suite], listed=options.cases) for suite in sorted(past)}
+    suites = {}
+    for suite in sorted(past):
+        asked = [q for q in queries if q.suite == suite]
+        every = [*past[suite], *(Past(q.name, q.cause, q.traits) for q in asked)]
+        suites[suite] = figures(past[suite], asked, listed=options.cases) | {"leave_one_out": leave_one_out(every)}
     found = {"source": source, "suites": suites, "lookup_us": lookup_us()}
     print(json.dumps(found, indent=1) if options.json else as_text(found))
     return 0
@@ -78,6 +84,19 @@ def figures(past: Sequence[Past], queries: Sequence[Query], *, listed: bool = Fa
     }
 
 
+def leave_one_out(incidents: Sequence[Past]) -> dict[str, Any]:
+    """Each incident asked for among all others (known, where one of them has its cause) and among those of other causes (novel)."""
+    hits, known, novel = [], [], []
+    for one in incidents:
+        others = [other for other in incidents if other is not one]
+        if any(other.cause == one.cause for other in others):
+            found = recall(one.traits, others)
+            known.append(found.score)
+            hits.append(any(other.id == found.hit and other.cause == one.cause for other in others))
+        novel.append(recall(one.traits, [other for other in others if other.cause != one.cause]).score)
+    return {"known": len(known), "novel": len(novel), "hit_at_1": _share(hits), "novelty_auroc": auroc(known, novel)}
+
+
 def _share(truths: Sequence[bool]) -> float | None:
     return round(sum(truths) / len(truths), 4) if truths else None
 
@@ -94,10 +113,11 @@ def _recorded(data: Path, only: Sequence[str]) -> tuple[dict[str, list[Past]], l
     for row in _rows(data / "recall" / "memory.json", only):
         one = Past(row["id"], json.dumps(row["answer"], sort_keys=True), _traits(data, row))
         past.setdefault(row["suite"], []).append(one)
-    queries = [
-        Query(row["suite"], row["case"], _traits(data, row), frozenset(row["expected"]))
-        for row in _rows(data / "recall" / "queries.json", only)
-    ]
+    queries = []
+    for row in _rows(data / "recall" / "queries.json", only):
+        answers = json.loads((data / "rca" / row["suite"] / "answers.json").read_text(encoding="utf-8"))
+        cause = json.dumps(answers[row["case"]], sort_keys=True)
+        queries.append(Query(row["suite"], row["case"], _traits(data, row), frozenset(row["expected"]), cause))
     return past, queries
 
 
@@ -123,12 +143,12 @@ def _made() -> tuple[dict[str, list[Past]], list[Query]]:
 
     past = [Past(f"past-{n}", str(fault), seen(fault, 10 + n)) for n, fault in enumerate(before)]
     queries = [
-        Query("shop", f"known-{n}-{again}", seen(f, 100 * again + n), frozenset({f"past-{n}"}))
+        Query("shop", f"known-{n}-{again}", seen(f, 100 * again + n), frozenset({f"past-{n}"}), str(f))
         for again in (1, 2)
         for n, f in enumerate(before)
     ]
     queries += [
-        Query("shop", f"novel-{n}-{again}", seen(f, 1000 * again + n), frozenset()) for again in (1, 2) for n, f in enumerate(never)
+        Query("shop", f"novel-{n}-{again}", seen(f, 1000 * again + n), frozenset(), str(f)) for again in (1, 2) for n, f in enumerate(never)
     ]
     return {"shop": past}, queries
 
@@ -150,13 +170,22 @@ def lookup_us() -> dict[str, float]:
 
 
 def as_text(found: dict[str, Any]) -> str:
-    lines = [f"Recall on {found['source']}", f"{'suite':14}{'past':>6}{'known':>7}{'novel':>7}{'hit@1':>8}{'AUROC':>8}{'novel → null':>14}"]
+    heads = f"{'suite':14}{'past':>6}{'known':>7}{'novel':>7}{'hit@1':>8}{'AUROC':>8}{'novel → null':>14}"
+    heads += f"{'leave one out: hit@1':>22}{'AUROC':>8}"
+    lines = [f"Recall on {found['source']}", heads]
     for suite, row in found["suites"].items():
-        shown = [f"{row[key]:.3f}" if row[key] is not None else "–" for key in ("hit_at_1", "novelty_auroc", "novel_answered_null")]
-        lines.append(f"{suite:14}{row['past']:6}{row['known']:7}{row['novel']:7}{shown[0]:>8}{shown[1]:>8}{shown[2]:>14}")
+        out = row["leave_one_out"]
+        shown = [_shown(row[key]) for key in ("hit_at_1", "novelty_auroc", "novel_answered_null")]
+        lines.append(
+            f"{suite:14}{row['past']:6}{row['known']:7}{row['novel']:7}{shown[0]:>8}{shown[1]:>8}{shown[2]:>14}{_shown(out['hit_at_1']):>22}{_shown(out['novelty_auroc']):>8}"
+        )
     lookup = found["lookup_us"]
     lines.append(f"A lookup among {SIGNATURES} signatures takes {lookup['median']:g} µs (median), {lookup['p99']:g} µs (p99)")
     return "\n".join(lines)
+
+
+def _shown(figure: float | None) -> str:
+    return f"{figure:.3f}" if figure is not None else "–"
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from bot.rootcause.model import Span, Window
 MS = 1_000_000
 CALLS = {"front": ("cart", "offers"), "cart": ("stock",), "offers": (), "stock": ()}
 WORK_MS = {"front": 6.0, "cart": 9.0, "offers": 4.0, "stock": 12.0}
-INCIDENT_TRACES, BASELINE_TRACES = 60, 240
+INCIDENT_TRACES, BASELINE_TRACES = 30, 60  # larger ones show the same
 SLOWER, NETWORK_MS, FAILING = 8.0, 200.0, 0.6
 
 

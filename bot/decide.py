@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.facts import Asked, Attempt, Facts, PullFacts
+from bot.forge import Issue
 from bot.journal import Call
 from bot.model import Decision, Health, OutcomeKind
 from bot.policy.schema import Autonomy
@@ -190,10 +191,16 @@ def _unopened(f: Facts) -> Step:
 
 def _closed(f: Facts, a: Autonomy) -> Step:
     """The incident is over: learn from it."""
-    if f.issue and any(x.outcome for x in f.attempts) and f.post_mortem is None and f.lessons < a.runs_per_attempt:
+    if f.issue and any(x.outcome or _refused(x, f.issue) for x in f.attempts) and f.post_mortem is None and f.lessons < a.runs_per_attempt:
         closed_s = f.issue.closed_s or f.now_s
         return Learn(f.issue.number) if f.now_s - closed_s > a.learn_after_s * (1 + f.lessons) else Wait("the curator is at it")
     return Wait("closed")
+
+
+def _refused(x: Attempt, issue: Issue) -> bool:
+    """Its pull request was closed before the incident was: not by us, who close what an incident leaves open."""
+    closed_s = x.pull.pull.closed_s if x.pull and x.pull.pull.state == "closed" else None
+    return closed_s is not None and closed_s < (issue.closed_s or closed_s)
 
 
 def _older(f: Facts) -> int:

@@ -24,6 +24,7 @@ class Issue:
     closed_s: float | None = None
     is_pull: bool = False
     reopened: bool = False  # open again after it was closed: somebody wants it open
+    updated_s: float = 0.0  # also by a comment under it; 0.0: not told
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Pull:
     created_s: float
     closed_s: float | None = None
     mergeable: bool | None = None  # None: GitHub has not worked it out, or was not asked (lists)
+    updated_s: float = 0.0  # as of an issue
 
 
 @dataclass(frozen=True)

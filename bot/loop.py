@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.decide import Step, Wait, decide
 from bot.ensure import incidents
 from bot.errors import Conflict, Refused, Retry
 from bot.facts import Facts
+from bot.forge import Issue
+from bot.hindsight import Hindsight
+from bot.journal import IncidentRecord
 from bot.model import Event, Phase
 from bot.observe import fingerprint_of, observe
 from bot.perform import Hands, perform, refresh_status
@@ -28,6 +31,7 @@ RECENTLY_CLOSED_S = 3600.0  # how far back a sweep looks for closed incidents wi
 _LOGGER = logging.getLogger(__name__)
 
 Watcher = Callable[[Facts, Step], None]
+Incidents = Sequence[tuple[Issue, IncidentRecord]]
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Loop:
         self._retry_at: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._told: dict[str, str] = {}  # why what is broken got no incident of its own, as last said
+        self._hindsight = Hindsight(hands.eyes, hands.forge, hands.sink)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -104,12 +109,12 @@ class Loop:
         """One pass over all incidents that want a look. A failing one does not stop the others."""
         self._told = {fp: why for fp, why in self._told.items() if fp in broken}
         try:
-            wanted = await self._wanted(broken, deep)
+            opened, closed = await self._incidents(deep)
         except (Retry, Refused) as problem:
             self._complain("the sweep", problem)
             await self._hands.clock.sleep(problem.after_s if isinstance(problem, Retry) else self._pace.waiting_s)
             return
-        for fp in wanted:
+        for fp in self._wanted(broken, opened, closed):
             if self._retry_at.get(fp, 0.0) > self._hands.clock.now():
                 continue
             try:
@@ -124,6 +129,19 @@ class Loop:
             else:
                 self._failures.pop(fp, None)
                 self._retry_at.pop(fp, None)
+        if deep:
+            await self._hear(closed)
+
+    async def _hear(self, closed: Incidents) -> None:
+        """Last, as nothing waits for it but the person who said something."""
+        where = "what is said under closed incidents"
+        try:
+            await self._hindsight.listen(closed, self._hands.clock.now())
+        except (Retry, Refused) as problem:
+            self._complain(where, problem)
+        except Exception as bug:
+            _LOGGER.exception("a bug while looking at %s", where)
+            self._complain(where, bug)
 
     def _saw(self, facts: Facts, step: Step) -> None:
         """Hands it on; says once why something that is broken gets no incident of its own."""
@@ -139,13 +157,16 @@ class Loop:
         failures = self._failures[fp] = self._failures.get(fp, 0) + 1
         self._retry_at[fp] = self._hands.clock.now() + delay_s * 2 ** min(failures - 1, 6)
 
-    async def _wanted(self, broken: set[str], deep: bool) -> list[str]:
+    async def _incidents(self, deep: bool) -> tuple[Incidents, Incidents]:
+        """The open ones, and for a sweep the closed ones."""
         eyes = self._hands.eyes
-        found = [record.fingerprint for _, record in await incidents(eyes.forge, eyes.keyring, eyes.bot)]
-        if deep:
-            closed = await incidents(eyes.forge, eyes.keyring, eyes.bot, "closed")
-            young = self._hands.clock.now() - RECENTLY_CLOSED_S
-            found += [record.fingerprint for issue, record in closed if (issue.closed_s or 0.0) > young]
+        opened = await incidents(eyes.forge, eyes.keyring, eyes.bot)
+        return opened, await incidents(eyes.forge, eyes.keyring, eyes.bot, "closed") if deep else []
+
+    def _wanted(self, broken: set[str], opened: Incidents, closed: Incidents) -> list[str]:
+        young = self._hands.clock.now() - RECENTLY_CLOSED_S
+        found = [record.fingerprint for _, record in opened]
+        found += [record.fingerprint for issue, record in closed if (issue.closed_s or 0.0) > young]
         return list(dict.fromkeys([*found, *sorted(broken)]))
 
     def _complain(self, where: str, problem: Exception) -> None:

@@ -87,9 +87,9 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
     entries, twins = entries_in(comments, eyes.keyring, issue.number, eyes.bot)
     look = _Look(eyes, fp, now_s, issue, incident, health, entries, tuple(recent))
     attempts = await look.attempts()
-    asked = list(_asked(eyes, comments, entries, issue.number))
+    asked = list(asked_in(eyes, comments, entries, issue.number))
     for number in look.pull_numbers:
-        asked += _asked(eyes, look.pull_comments[number], (*entries, *look.pull_entries[number]), number)
+        asked += asked_in(eyes, look.pull_comments[number], look.pull_entries[number], number)
     retried_s = max((e.at_s for e in look.all_entries() if _is(e, "retry")), default=0.0)
     escalations = [e for e in entries if isinstance(e.record, EscalationRecord) and e.at_s > retried_s]
     found = await _belonging(eyes, signal or own, issue, incident, now_s)
@@ -153,6 +153,11 @@ async def _unopened(eyes: Eyes, fp: str, now_s: float, signal: Signal | None, st
 def _maintenance(policies: Policies, service: str, now_s: float) -> str:
     window = active(policies.maintenance, service, now_s)
     return f"until {datetime.fromtimestamp(window[1], UTC):%Y-%m-%d %H:%M} UTC: {window[0].reason}" if window else ""
+
+
+def over(issue: Issue, incident: IncidentRecord, now_s: float) -> Facts:
+    """An incident that is over, as far as answering a person needs it."""
+    return replace(_nothing(incident.fingerprint, now_s, None, ()), issue=issue, incident=incident)
 
 
 def _nothing(fp: str, now_s: float, signal: Signal | None, strays: tuple[int, ...]) -> Facts:
@@ -234,7 +239,8 @@ def _is(entry: Entry, verb: str) -> bool:
     return isinstance(entry.record, CommandRecord) and entry.record.verb == verb and entry.record.accepted
 
 
-def _asked(eyes: Eyes, comments: Sequence[Comment], entries: Sequence[Entry], number: int) -> list[Asked]:
+def asked_in(eyes: Eyes, comments: Sequence[Comment], entries: Sequence[Entry], number: int) -> list[Asked]:
+    """The commands in the comments under one issue or pull request that no record there answers."""
     answered = {(e.record.comment_id, e.record.verb) for e in entries if isinstance(e.record, CommandRecord)}
     found: list[Asked] = []
     for comment in comments:

@@ -247,8 +247,8 @@ async def _think(attempt: int, f: Facts, h: Hands) -> None:
         raise Conflict("the incident's record is gone: look again")
     evidence = _attempt(f, attempt).record.evidence or f.incident.evidence
     case = await gather(h.forge, h.eyes.policies, f.incident, evidence, tried_suspects(_records(f)))
-    past = await h.chronicle.past(h.forge)
-    answer = cag.answer(case, past, h.eyes.policies)
+    remembered = await h.chronicle.remembered(h.forge)
+    answer = cag.answer(case, remembered.all, h.eyes.policies)
     obstacle = await cag.obstacle(h.forge, h.eyes.policies, answer.remedy, case.base_sha) if answer and answer.remedy else ""
     if answer is not None and not obstacle:
         record = DiagnosisRecord(attempt, answer, case.base_sha, h.clock.now())
@@ -259,7 +259,7 @@ async def _think(attempt: int, f: Facts, h: Hands) -> None:
     none = (
         f"the fix that I remember does not apply to today's tree ({obstacle})"
         if obstacle
-        else f"none of {len(past)} remembered incidents fits"
+        else f"none of {len(remembered.lessons)} remembered incidents fits"
     )
     h.say(f, "cag", Phase.ORIENT, f"{none}: Brain has to think")
     run_id = await h.forge.dispatch(DIAGNOSE_WORKFLOW, ref=f.default_branch, inputs={"issue": str(number), "attempt": str(attempt)})

@@ -6,6 +6,7 @@ import httpx
 
 from bot.adapters.chroma import ChromaMemory
 from bot.adapters.embedders import Embedder, Hashing, OpenAIEmbedder
+from bot.adapters.tls import trusted
 from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.errors import Refused
 from bot.ports import Reasoner
@@ -31,7 +32,7 @@ def build_embedder(settings: Settings) -> Embedder:
     if not settings.openai_api_key and not settings.openai_base_url:
         raise Refused("SRE_EMBEDDING is openai, but there is no OPENAI_API_KEY and no OPENAI_BASE_URL: set one, or SRE_EMBEDDING=offline")
     return OpenAIEmbedder(
-        httpx.Client(timeout=EMBEDDING_TIMEOUT_S),
+        httpx.Client(timeout=EMBEDDING_TIMEOUT_S, verify=trusted(settings.openai_base_url)),
         api_key=settings.openai_api_key,
         base_url=settings.openai_base_url,
         model=settings.openai_embedding_model,

@@ -14,9 +14,11 @@ from typing import Any
 from bot.__main__ import main
 from bot.codec import to_json
 from bot.journal import AttemptRecord, DiagnosisRecord, IncidentRecord, Record
+from bot.local.github.git import Git
 from bot.model import Diagnosis, Remedy
 from bot.policy.testing import good_case
 from bot.record import Keyring
+from tests.local.bare import write_commits
 from tests.local.github_world import World, world, write_files
 from tests.policy.texts import TEXTS, load
 
@@ -91,9 +93,10 @@ async def jobs(tmp_path: Path) -> AsyncIterator[Jobs]:
     async with world(tmp_path, clock=time.time) as w:
         there = Jobs(w, tmp_path)
         files = {"app/shop/rates.py": RATES, "deploy/shop.yaml": MANIFEST}
-        await there.push_main(files, "begin")
-        there.bad = await there.push_main({"app/shop/rates.py": BROKEN}, "new rates")
-        there.base = await there.push_main({"README.md": "more\n"}, "docs")
+        git = Git(w.github.git_dir)
+        pushed = [(files, "begin"), ({"app/shop/rates.py": BROKEN}, "new rates"), ({"README.md": "more\n"}, "docs")]
+        write_commits(git, "main", w.first, pushed, "alice")
+        there.base, there.bad = git.run("rev-list", "--max-count=2", "main").decode().split()
         there.number = await there.open_incident()
         await there.record(there.number, AttemptRecord(1, STARTED_S))
         write_files(tmp_path, {f"policies/{name}.yaml": text for name, text in TEXTS.items()})

@@ -16,7 +16,7 @@ from bot.codec import from_json, to_json
 from bot.commands.apply import DIAGNOSIS_LIMIT_BYTES, read_diagnosis
 from bot.errors import Refused
 from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, OutcomeRecord, PostMortemRecord
-from bot.model import OutcomeKind, Remedy
+from bot.model import OutcomeKind, Remedy, UseResult
 from bot.names import FixBranch
 from tests.job_world import BOT, INCIDENT, KEYRING, RATES, STARTED_S, Jobs, jobs
 from tests.local.github_world import write_files
@@ -145,47 +145,58 @@ def test_a_diagnosis_too_large_to_be_one_is_not_even_read_to_its_end(tmp_path: P
         read_diagnosis(file, 1)
 
 
-@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED)
-def test_a_forged_diagnosis_is_refused_and_leaves_no_trace(forged: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def forged_file(j: Jobs, forged: Any) -> Path:
+    """A diagnosis with these fields instead of its own; what is no dictionary is the whole file."""
+    content = forged
+    if isinstance(forged, dict):
+        content = to_json(DiagnosisRecord(1, j.revert(), j.base))
+        for key, value in forged.items():
+            inside, _, name = key.rpartition(".")
+            (content[inside] if inside else content)[name] = value
+    return j.file(content)
+
+
+def test_a_forged_diagnosis_is_refused_and_leaves_no_trace(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     async def story() -> None:
         async with jobs(tmp_path) as j:
-            content = forged
-            if isinstance(forged, dict):
-                content = to_json(DiagnosisRecord(1, j.revert(), j.base))
-                for key, value in forged.items():
-                    inside, _, name = key.rpartition(".")
-                    (content[inside] if inside else content)[name] = value
             before = await j.state()
-            assert await j.apply(j.file(content)) == EXIT_REFUSED
-            assert await j.state() == before
-            assert "sre-space apply: " in capsys.readouterr().err
+            for how, forged in FORGED.items():
+                assert await j.apply(forged_file(j, forged)) == EXIT_REFUSED, how
+                assert "sre-space apply: " in capsys.readouterr().err, how
+                assert await j.state() == before, how
 
     asyncio.run(story())
 
 
-@pytest.mark.parametrize(
-    "remedy",
-    [
-        Remedy("bound-dependency", service="../../.github", dependency="bank", parameters=(("timeout_s", "1.0"),)),
-        Remedy("bound-dependency", service="shop", dependency="../bank", parameters=(("timeout_s", "1.0"),)),
-        Remedy("bound-dependency", service="shop", dependency="bank", parameters=(("timeout_s", "1.0\nadmin: true"),)),
-        Remedy("bound-dependency", service="shop", dependency="bank", parameters=(("../../policies/guardrail", "off"),)),
-        Remedy("bound-dependency", service="shop", dependency="bank", parameters=(("timeout_s", "!!python/object"),)),
-        Remedy("revert", commit="../../../user"),
-        Remedy("revert", commit="--upload-pack=evil"),
-        Remedy("revert", commit="f" * 40),
-        Remedy("revert"),
-    ],
-    ids=["service", "dependency", "two lines", "another file", "a YAML tag", "commit path", "commit option", "unknown commit", "nothing"],
-)
-def test_tricks_in_a_remedy_end_the_attempt_and_reach_no_file(remedy: Remedy, tmp_path: Path) -> None:
+def bound(service: str = "shop", dependency: str = "bank", name: str = "timeout_s", value: str = "1.0") -> Remedy:
+    return Remedy("bound-dependency", service=service, dependency=dependency, parameters=((name, value),))
+
+
+TRICKS = {
+    "service": bound(service="../../.github"),
+    "dependency": bound(dependency="../bank"),
+    "two lines": bound(value="1.0\nadmin: true"),
+    "another file": bound(name="../../policies/guardrail", value="off"),
+    "a YAML tag": bound(value="!!python/object"),
+    "commit path": Remedy("revert", commit="../../../user"),
+    "commit option": Remedy("revert", commit="--upload-pack=evil"),
+    "unknown commit": Remedy("revert", commit="f" * 40),
+    "nothing": Remedy("revert"),
+}
+
+
+def test_tricks_in_a_remedy_end_the_attempt_and_reach_no_file(tmp_path: Path) -> None:
     async def story() -> None:
         async with jobs(tmp_path) as j:
-            assert await j.apply(j.diagnosis(replace(j.revert(), remedy=remedy))) == 0
-            (ended,) = await j.records(j.number, OutcomeRecord)
-            assert isinstance(ended, OutcomeRecord) and ended.outcome is OutcomeKind.ERROR
-            refs = [ref["ref"] for ref in await j.world.do("alice", "GET", "/git/matching-refs/heads/")]
-            assert await j.pulls() == [] and refs == ["refs/heads/main"]
+            for n, (trick, remedy) in enumerate(TRICKS.items()):
+                number = await j.open_incident(replace(INCIDENT, fingerprint=f"{n:012x}"))
+                await j.record(number, AttemptRecord(1, STARTED_S))
+                file = j.diagnosis(replace(j.revert(), remedy=remedy))
+                assert await j.run("apply", "--issue", str(number), "--attempt", "1", "--diagnosis", str(file)) == 0, trick
+                (ended,) = await j.records(number, OutcomeRecord)
+                assert isinstance(ended, OutcomeRecord) and ended.outcome is OutcomeKind.ERROR, trick
+                refs = [ref["ref"] for ref in await j.world.do("alice", "GET", "/git/matching-refs/heads/")]
+                assert await j.pulls() == [] and refs == ["refs/heads/main"], trick
 
     asyncio.run(story())
 
@@ -317,6 +328,21 @@ def test_curate_writes_one_lesson_and_an_index_that_was_lost_comes_back(tmp_path
             assert await j.run("curate", "--issue", str(second), SRE_CHROMA_PATH=str(tmp_path / "empty")) == 0
             assert "2 incident(s) in memory" in capsys.readouterr().out, "GitHub has it all"
             assert await j.state() == before
+
+    asyncio.run(story())
+
+
+def test_curate_learns_that_a_person_refused_the_fix_though_nobody_had_written_that_down(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with jobs(tmp_path) as j:
+            assert await j.apply(j.diagnosis(replace(j.revert(), signature="some kind of cause"))) == 0
+            (pull,) = await j.pulls()
+            await j.world.do("alice", "PATCH", f"/pulls/{pull['number']}", {"state": "closed"})
+            await j.world.do("alice", "PATCH", f"/issues/{j.number}", {"state": "closed"})
+            assert await j.run("curate", "--issue", str(j.number)) == 0
+            (record,) = await j.records(j.number, PostMortemRecord)
+            assert isinstance(record, PostMortemRecord) and record.post_mortem.outcome is OutcomeKind.INCONCLUSIVE
+            assert [(use.result, use.pull) for use in record.post_mortem.uses] == [(UseResult.REFUSED, pull["number"])]
 
     asyncio.run(story())
 

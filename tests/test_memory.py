@@ -13,21 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.agents import replies
 from bot.agents.offer import KNOWN, offers, with_fix
-from bot.chronicle import Chronicle
 from bot.codec import from_json, to_json
 from bot.errors import Refused
-from bot.facts import Asked
-from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, NoticeRecord, OutcomeRecord, PostMortemRecord
-from bot.model import OutcomeKind, PostMortem, UseResult
+from bot.journal import AttemptRecord, CommandRecord, DiagnosisRecord, NoticeRecord, OutcomeRecord
+from bot.model import OutcomeKind, PostMortem
 from bot.names import OFFER_PREFIX, REVERTED_NOTICE
 from bot.policy.load import load_directory
 from bot.policy.schema import KnownFix
 from bot.signature import Signature
-from tests.decide_facts import facts, issue
 from tests.diagnosis.cases import remembered
-from tests.job_world import BOT, INCIDENT, KEYRING, STARTED_S, Jobs, jobs
+from tests.job_world import BOT, INCIDENT, STARTED_S, Jobs, jobs
 from tests.local.actions_world import World, world
 
 ROOT = Path(__file__).parents[1]
@@ -93,78 +89,6 @@ def test_a_fix_that_people_revert_is_noted_in_its_incident_once_and_not_used_aga
             assert await j.records(j.number, NoticeRecord) == [NoticeRecord(REVERTED_NOTICE, pull["number"])], "and written down"
             before = await j.state()
             assert await j.run("curate", "--reverts") == 0 and await j.state() == before
-
-    asyncio.run(story())
-
-
-def test_a_post_mortem_that_somebody_copied_or_forged_is_not_remembered(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with jobs(tmp_path) as j:
-            await learnt(j, j.number)
-            (real,) = await j.records(j.number, PostMortemRecord)
-            second = await another(j)
-            for text in (KEYRING.seal(real, j.number), KEYRING.seal(real, second)):
-                await j.world.do("wendy", "POST", f"/issues/{second}/comments", {"body": f"### Post-mortem\n\n{text}"})
-            await j.world.do("wendy", "PATCH", f"/issues/{second}", {"state": "closed"})
-            forge = _Reading(j)
-            assert [one.issue for one in await Chronicle(KEYRING, BOT).past(forge)] == [j.number]
-
-    asyncio.run(story())
-
-
-class _Reading:
-    """The reads that the chronicle makes, by the real adapter of a job."""
-
-    def __init__(self, j: Jobs) -> None:
-        self._env = j.env
-        self.repository = "alice/shop"
-
-    def __getattr__(self, name: str) -> Any:
-        async def call(*args: Any, **kwargs: Any) -> Any:
-            from contextlib import AsyncExitStack
-
-            from bot.settings import Settings
-            from bot.wiring import open_github
-
-            async with AsyncExitStack() as stack:
-                side = await open_github(Settings.from_env(self._env), stack)
-                return await getattr(side.forge, name)(*args, **kwargs)
-
-        return call
-
-
-def test_a_running_process_notices_what_is_said_under_an_incident_that_it_has_read_before(tmp_path: Path) -> None:
-    async def story() -> None:
-        async with jobs(tmp_path) as j:
-            await learnt(j, j.number)
-            chronicle, forge = Chronicle(KEYRING, BOT), _Reading(j)
-            (before,) = await chronicle.past(forge)
-            assert [use.result for use in before.uses] == [UseResult.HEALED]
-            await j.record(j.number, NoticeRecord(REVERTED_NOTICE, 0))
-            await j.record(j.number, CommandRecord(77, "correct", "alice", True, argument="cause=postgres"))
-            (after,) = await chronicle.past(forge)
-            assert [use.result for use in after.uses] == [UseResult.CORRECTED]
-
-    asyncio.run(story())
-
-
-def test_a_person_says_what_it_was_under_a_closed_incident_and_memory_takes_it_over(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    async def story() -> None:
-        async with jobs(tmp_path) as j:
-            await learnt(j, j.number)
-            for words, accepted in (("", False), ("cause=postgres it ran out of connections", True)):
-                path = f"/issues/{j.number}/comments"
-                comment = await j.world.do("alice", "POST", path, {"body": f"/sre correct {words}"})
-                asked = Asked(comment["id"], j.number, "correct", words, "alice")
-                seen = facts(issue=issue(number=j.number, state="closed"))
-                reply = await replies.answer(asked, seen, _Reading(j), KEYRING, BOT)
-                assert reply.accepted is accepted
-                (fix,) = await shown(j, capsys)
-                assert fix["would_be_used"] is not accepted
-            (lesson,) = await Chronicle(KEYRING, BOT).past(_Reading(j))
-            assert lesson.cause == "postgres. it ran out of connections"
 
     asyncio.run(story())
 

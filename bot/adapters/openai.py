@@ -12,6 +12,7 @@ from typing import Any
 
 import openai
 
+from bot.adapters.tls import trusted
 from bot.diagnosis.budget import Meter, RateLimited
 from bot.diagnosis.case import Case
 from bot.diagnosis.localise import localise
@@ -61,7 +62,9 @@ class OpenAIReasoner:
         self._timeout_s = timeout_s
         self._max_output_tokens = max_output_tokens
         self._styles = STYLES
-        self._client = openai.OpenAI(api_key=api_key or "none", base_url=base_url or "https://api.openai.com/v1", max_retries=0)
+        url = base_url or "https://api.openai.com/v1"
+        http = openai.DefaultHttpxClient(verify=trusted(url))
+        self._client = openai.OpenAI(api_key=api_key or "none", base_url=url, max_retries=0, http_client=http)
 
     @property
     def name(self) -> str:

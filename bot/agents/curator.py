@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from bot.diagnosis.plain import duration, percent, plain
+from bot.forge import Issue
 from bot.journal import DiagnosisRecord, IncidentRecord, OutcomeRecord
 from bot.model import Diagnosis, Measurement, Moment, OutcomeKind, PostMortem, Remedy, Signal, SignalKind, Use
 from bot.signature import parse
@@ -64,6 +65,12 @@ def post_mortem(
     )
 
 
+def unattended(incident: IncidentRecord, issue: Issue) -> PostMortem:
+    """The post-mortem of an incident that is over and in which nothing was tried: for what people say about it."""
+    nothing = OutcomeRecord(0, OutcomeKind.INCONCLUSIVE, "nothing was tried", issue.closed_s or issue.created_s)
+    return post_mortem(incident, None, nothing, issue=issue.number, title=issue.title, opened_s=issue.created_s)
+
+
 def _impact(incident: IncidentRecord, outcome: OutcomeRecord) -> str:
     """Whom it hurt, by how much, for how long."""
     signal = incident.signal
@@ -108,6 +115,8 @@ def _text(signal: Signal, cause: str, remedy: Remedy | None, outcome: OutcomeRec
     what = f"{plain(signal.operation)} of {plain(signal.service)}: {_shown(signal, signal.now)}, before {_shown(signal, signal.before)}."
     done = f"Remedy: {_done(remedy)}." if remedy is not None else "No remedy was tried."
     ended = _ENDED[outcome.outcome] + (f": {_shown(signal, outcome.after)} afterwards." if outcome.after is not None else ".")
+    if remedy is None and outcome.after is None:
+        ended = ""
     return " ".join(part for part in (what, _without_commits(cause), done, ended) if part)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from bot.diagnosis.plain import plain
-from bot.diagnosis.trust import result_of
-from bot.forge import Pull
+from bot.diagnosis.trust import AGAINST, result_of, uses_of
+from bot.forge import Issue, Pull
 from bot.journal import (
     AttemptRecord,
     Call,
@@ -23,19 +24,25 @@ from bot.model import Correction, Moment, OutcomeKind, PostMortem, Use, UseResul
 from bot.names import REVERTED_NOTICE
 
 WORDS = 300  # of a correction
+NOTHING: Mapping[int, float] = MappingProxyType({})
 
 
-def uses(records: Sequence[Record], pulls: Mapping[int, Pull]) -> tuple[Use, ...]:
-    """One for each attempt whose diagnosis named a remedy, oldest first. `pulls`: attempt → its pull request."""
+def uses(records: Sequence[Record], pulls: Mapping[int, Pull], refused: Mapping[int, float] = NOTHING) -> tuple[Use, ...]:
+    """One for each attempt whose diagnosis named a remedy, oldest first.
+
+    `pulls`: attempt → its pull request. `refused`: attempt → when a person closed that, beside what the records say.
+    """
     outcomes = {r.attempt: r for r in records if isinstance(r, OutcomeRecord) and not r.undo}
-    refused = {r.attempt for r in records if isinstance(r, EscalationRecord) and r.call is Call.CLOSED}
+    refusals = {**_closed(records), **refused}
     found = []
     for record in records:
         if not isinstance(record, DiagnosisRecord) or record.diagnosis.remedy is None or not record.diagnosis.signature:
             continue
         n, diagnosis, outcome = record.attempt, record.diagnosis, outcomes.get(record.attempt)
         pull = pulls.get(n)
-        result = UseResult.REFUSED if n in refused else result_of(outcome.outcome) if outcome else UseResult.UNKNOWN
+        result = result_of(outcome.outcome) if outcome else UseResult.UNKNOWN
+        if n in refusals and result is UseResult.UNKNOWN and (pull is None or pull.state == "closed"):
+            result = UseResult.REFUSED  # what was reopened and merged after all is judged by what it did
         suspect = diagnosis.suspects[0] if diagnosis.suspects else None
         found.append(
             Use(
@@ -43,13 +50,40 @@ def uses(records: Sequence[Record], pulls: Mapping[int, Pull]) -> tuple[Use, ...
                 signature=diagnosis.signature,
                 remedy=diagnosis.remedy.kind if diagnosis.remedy else "",
                 result=result,
-                at_s=outcome.at_s if outcome else record.at_s,
+                at_s=outcome.at_s if outcome else refusals.get(n, record.at_s),
                 blamed=(suspect.name, suspect.at) if suspect else (),
                 pull=pull.number if pull else 0,
                 merge_sha=pull.merge_sha if pull else "",
             )
         )
     return tuple(sorted(found, key=lambda use: use.attempt))
+
+
+def _closed(records: Sequence[Record]) -> dict[int, float]:
+    """Attempts whose pull request a person closed, and when that was noticed."""
+    return {r.attempt: r.at_s for r in records if isinstance(r, EscalationRecord) and r.call is Call.CLOSED}
+
+
+def pending(issue: Issue, records: Sequence[Record], pulls: Mapping[int, Pull], refused: Mapping[int, float]) -> PostMortem | None:
+    """What an incident without a post-mortem says against remedies already: that a person refused one, or that it did not heal.
+    None when it says nothing against any. That one healed is learnt when the incident is over."""
+    against = tuple(use for use in uses(records, pulls, refused) if use.result in AGAINST)
+    if not against:
+        return None
+    return PostMortem(
+        issue=issue.number,
+        signature=against[-1].signature,
+        title=issue.title,
+        cause="",
+        remedy=None,
+        outcome=OutcomeKind.INCONCLUSIVE,
+        answered_by="",
+        confidence=0.0,
+        opened_s=issue.created_s,
+        healed_s=None,
+        text="",
+        uses=against,
+    )
 
 
 def timeline(incident: IncidentRecord, records: Sequence[Record], opened_s: float) -> tuple[Moment, ...]:
@@ -83,7 +117,7 @@ def amended(post_mortem: PostMortem, records: Sequence[Record]) -> PostMortem:
     """The post-mortem with what people said and did since it was written: the newest correction, and fixes that were reverted."""
     reverted = {r.pull for r in records if isinstance(r, NoticeRecord) and r.topic == REVERTED_NOTICE}
     said = [r for r in records if isinstance(r, CommandRecord) and r.accepted and r.verb == "correct"]
-    correction = correction_of(said[-1]) if said else None
+    correction = correction_of(max(said, key=lambda r: r.comment_id)) if said else None  # the one said last, not answered last
     return corrected(reverted_by(post_mortem, reverted), correction) if correction else reverted_by(post_mortem, reverted)
 
 
@@ -106,7 +140,7 @@ def corrected(post_mortem: PostMortem, correction: Correction) -> PostMortem:
         use
         if named and any(named == plain(one) or (len(named) >= 7 and one.startswith(named)) for one in use.blamed)
         else _counted_against(use)
-        for use in post_mortem.uses
+        for use in uses_of(post_mortem)
     )
     cause = " ".join(part for part in (f"{named}." if named else "", correction.words) if part)
     text = f"{post_mortem.text} A person corrected the cause: {cause}"
@@ -125,13 +159,12 @@ def reverted_by(post_mortem: PostMortem, pulls: set[int]) -> PostMortem:
     return replace(post_mortem, uses=now, text=f"{post_mortem.text} The fix was reverted later.")
 
 
-def last_outcome(records: Sequence[Record]) -> OutcomeRecord | None:
-    """Of the last attempt that ended; of one that a person refused, an outcome that says nothing was measured."""
+def last_outcome(records: Sequence[Record], refused: Mapping[int, float] = NOTHING) -> OutcomeRecord | None:
+    """Of the last attempt that ended; of one that a person refused (`refused` as for `uses`), one that says nothing was measured."""
     ended = [r for r in records if isinstance(r, OutcomeRecord) and not r.undo]
-    refused = [r for r in records if isinstance(r, EscalationRecord) and r.call is Call.CLOSED]
     ended += [
-        OutcomeRecord(r.attempt, OutcomeKind.INCONCLUSIVE, "a person closed its pull request", r.at_s)
-        for r in refused
-        if all(r.attempt != one.attempt for one in ended)
+        OutcomeRecord(attempt, OutcomeKind.INCONCLUSIVE, "a person closed its pull request", at_s)
+        for attempt, at_s in {**_closed(records), **refused}.items()
+        if all(attempt != one.attempt for one in ended)
     ]
     return max(ended, key=lambda one: one.attempt, default=None)

@@ -26,6 +26,8 @@ async def answer(asked: Asked, f: Facts, forge: ReadWriteIssues, keyring: Keyrin
     reply = await _reply(asked, f, forge)
     said = asked.argument if asked.verb == "correct" and reply.accepted else ""
     record = CommandRecord(asked.comment_id, asked.verb, asked.by, reply.accepted, reply.sha, reply.pull, f.now_s, said)
+    if said and f.issue and asked.number != f.issue.number:  # memory reads the incident, not its pull requests
+        await ensure_comment(forge, keyring, bot, f.issue.number, record, corrected_elsewhere(asked.by, asked.number))
     await ensure_comment(forge, keyring, bot, asked.number, record, reply.text)
     await forge.react(asked.comment_id, "rocket" if reply.accepted else "confused")
     return reply
@@ -54,6 +56,10 @@ async def _reply(asked: Asked, f: Facts, forge: ReadWriteIssues) -> Reply:
             return await _retry(f, number, forge)
         case _:
             return _decision(asked, f)
+
+
+def corrected_elsewhere(by: str, pull: int) -> str:
+    return f"@{by} said in #{pull} what the cause really was: that is what I remember."
 
 
 def _correct(asked: Asked) -> Reply:

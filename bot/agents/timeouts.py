@@ -63,6 +63,7 @@ _CLIENTS = MappingProxyType(
         "httpx.AsyncClient": "httpx.AsyncClient",
     }
 )
+_LIBRARIES = frozenset(name.partition(".")[0] for name in _CALLS)
 _NO_TIMEOUTS = ("httpx.Timeout", "aiohttp.ClientTimeout")
 
 
@@ -76,20 +77,31 @@ def audit(files: Iterable[tuple[str, str]]) -> tuple[Finding, ...]:
             line = getattr(problem, "lineno", None) or 1
             found.append(Finding(path, line, "", "", "can't be parsed", "what can't be read can't be audited", "correct the file"))
             continue
-        found += _File(path, text.splitlines(), _imports(tree), {}).findings(tree)
+        imports = _imports(tree)
+        if any(full.partition(".")[0] in _LIBRARIES for full in imports.values()):  # what isn't imported isn't called
+            found += _File(path, text.splitlines(), imports, {}).findings(tree)
     return tuple(sorted(found, key=lambda f: (f.path, f.line, f.call)))
 
 
 def _imports(tree: ast.Module) -> dict[str, str]:
     """Local name → full name, for all imports of the file."""
     names = {}
-    for node in ast.walk(tree):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 names[alias.asname or alias.name.partition(".")[0]] = alias.name if alias.asname else alias.name.partition(".")[0]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
     return names
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """All statements, without a look into expressions, where most of a tree is."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, field, ()):
+            if isinstance(child, ast.stmt):
+                yield child
+            yield from _statements(child)
 
 
 @dataclass

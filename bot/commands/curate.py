@@ -6,19 +6,18 @@ import argparse
 from collections.abc import Mapping, Sequence
 
 from bot.agents.curator import post_mortem
-from bot.agents.lessons import amended, last_outcome, timeline, uses
+from bot.agents.lessons import NOTHING, amended, last_outcome, timeline, uses
 from bot.agents.offer import offer_known_fixes
-from bot.chronicle import Chronicle, reverted_pulls, reverts
+from bot.chronicle import Chronicle, Remembered, pulls_of, refusals, reverted_pulls, reverts
 from bot.commands.job import Job, Recorded, open_job, read_incident, run_job
 from bot.ensure import ensure_comment
 from bot.errors import Refused
 from bot.forge import Pull
-from bot.journal import DiagnosisRecord, NoticeRecord, OutcomeRecord, PostMortemRecord
+from bot.journal import DiagnosisRecord, NoticeRecord, PostMortemRecord
 from bot.model import Event, Phase, PostMortem
-from bot.names import REVERTED_NOTICE, FixBranch, parse_branch
+from bot.names import REVERTED_NOTICE, parse_branch
 from bot.texts import notices
 from bot.texts import post_mortem as post_mortem_text
-from bot.wiring_think import build_memory
 
 
 def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
@@ -45,21 +44,29 @@ def issue_number(issue: int | None, branch: str | None) -> int:
 
 async def _curate(number: int, env: Mapping[str, str]) -> int:
     async with open_job(env, number) as job:
-        learnt = number == 0 or await _learn_from(number, job)
-        if not learnt:
+        if number and not await _learn_from(number, job):
             return 0
         chronicle = Chronicle(job.side.keyring, job.side.bot)
-        await _note_reverts(chronicle, job)
-        past = await chronicle.past(job.side.forge)
-        memory = build_memory(job.settings)
-        memory.sync(past)
-        lesson = next((one for one in past if one.issue == number), None)
-        words = f"#{number} is remembered as {lesson.signature or 'unclear'}; " if lesson else ""
-        job.sink.say(Event(job.side.clock.now(), "curator", Phase.LEARN, str(number), f"{words}{memory.count()} incident(s) in memory"))
-        for pull in await offer_known_fixes(job.side.forge, past, job.policies, job.side.clock.now()):
-            offered = f"a fix that healed {job.policies.offer_after} times in a row is offered for policies/known.yaml: #{pull.number}"
-            job.sink.say(Event(job.side.clock.now(), "curator", Phase.LEARN, str(number), offered))
+        noted = await _note_reverts(chronicle, job)
+        if not number and not noted:
+            print("no fix of an incident was reverted since the last look: nothing to learn")
+            return 0
+        await _remember(number, await chronicle.remembered(job.side.forge), job)
     return 0
+
+
+async def _remember(number: int, remembered: Remembered, job: Job) -> None:
+    """Into the vector memory; and what healed often enough is offered to people."""
+    from bot.wiring_think import build_memory  # ChromaDB takes seconds to load: only when there is something to remember
+
+    memory = build_memory(job.settings)
+    memory.sync(remembered.lessons)
+    lesson = next((one for one in remembered.lessons if one.issue == number), None)
+    words = f"#{number} is remembered as {lesson.signature or 'unclear'}; " if lesson else ""
+    job.sink.say(Event(job.side.clock.now(), "curator", Phase.LEARN, str(number), f"{words}{memory.count()} incident(s) in memory"))
+    for pull in await offer_known_fixes(job.side.forge, remembered.all, job.policies, job.side.clock.now()):
+        offered = f"a fix that healed {job.policies.offer_after} times in a row is offered for policies/known.yaml: #{pull.number}"
+        job.sink.say(Event(job.side.clock.now(), "curator", Phase.LEARN, str(number), offered))
 
 
 async def _learn_from(number: int, job: Job) -> bool:
@@ -72,22 +79,25 @@ async def _learn_from(number: int, job: Job) -> bool:
     if recorded.issue.state != "closed":
         print(f"#{number} is still open: the lesson is written when it is closed")
         return False
-    lesson = learn(recorded, await _pulls(recorded, job))
+    side, records = job.side, [entry.record for entry in recorded.entries]
+    pulls = await pulls_of(side.forge, recorded.incident.fingerprint, number, records)
+    refused = await refusals(side.forge, side.keyring, side.bot, records, pulls)
+    lesson = learn(recorded, pulls, refused)
     if lesson is None:
         print(f"#{number} ended without an attempt: nothing to learn")
         return False
-    side = job.side
-    text = post_mortem_text(lesson, recorded.incident, _outcome(recorded), side.links)
+    text = post_mortem_text(lesson, recorded.incident, last_outcome(records, refused), side.links)
     await ensure_comment(side.forge, side.keyring, side.bot, number, PostMortemRecord(lesson, side.clock.now()), text)
     return True
 
 
-def learn(recorded: Recorded, pulls: Mapping[int, Pull]) -> PostMortem | None:
-    """The lesson of the last attempt that ended or was refused, with the uses of all; None when none did. `pulls`: by attempt."""
-    last = _outcome(recorded)
+def learn(recorded: Recorded, pulls: Mapping[int, Pull], refused: Mapping[int, float] = NOTHING) -> PostMortem | None:
+    """The lesson of the last attempt that ended or was refused, with the uses of all; None when none did. `pulls` and `refused`: by
+    attempt, as for `uses`."""
+    records = [entry.record for entry in recorded.entries]
+    last = last_outcome(records, refused)
     if last is None:
         return None
-    records = [entry.record for entry in recorded.entries]
     diagnosis = next((r for r in records if isinstance(r, DiagnosisRecord) and r.attempt == last.attempt), None)
     issue = recorded.issue
     lesson = post_mortem(
@@ -97,32 +107,18 @@ def learn(recorded: Recorded, pulls: Mapping[int, Pull]) -> PostMortem | None:
         issue=issue.number,
         title=issue.title,
         opened_s=issue.created_s,
-        uses=uses(records, pulls),
+        uses=uses(records, pulls, refused),
         timeline=timeline(recorded.incident, records, issue.created_s),
     )
     return amended(lesson, records)
 
 
-def _outcome(recorded: Recorded) -> OutcomeRecord | None:
-    return last_outcome([entry.record for entry in recorded.entries])
-
-
-async def _pulls(recorded: Recorded, job: Job) -> dict[int, Pull]:
-    """The pull request of each attempt that has one."""
-    found = {}
-    for entry in recorded.entries:
-        if isinstance(entry.record, DiagnosisRecord) and entry.record.diagnosis.remedy is not None:
-            attempt = entry.record.attempt
-            branch = FixBranch(recorded.incident.fingerprint, recorded.issue.number, attempt)
-            for pull in (await job.side.forge.pulls(branch=str(branch)))[:1]:
-                found[attempt] = pull
-    return found
-
-
-async def _note_reverts(chronicle: Chronicle, job: Job) -> None:
-    """Written down in the incident, so that it is remembered when the commit is no longer among the newest."""
-    side, found = job.side, await reverts(job.side.forge)
+async def _note_reverts(chronicle: Chronicle, job: Job) -> bool:
+    """Written down in the incident, so that it is remembered when the commit is no longer among the newest. True when there was one."""
+    side, found, noted = job.side, await reverts(job.side.forge), False
     for lesson in await chronicle.told(side.forge):
         for pull in reverted_pulls(lesson, found):
             notice = NoticeRecord(REVERTED_NOTICE, pull)
             await ensure_comment(side.forge, side.keyring, side.bot, lesson.issue, notice, notices.reverted(pull))
+            noted = True
+    return noted

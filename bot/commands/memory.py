@@ -11,7 +11,6 @@ from bot.chronicle import Chronicle
 from bot.commands.job import Job, open_job, run_job
 from bot.diagnosis.lookup import Table
 from bot.diagnosis.trust import TrackRecord
-from bot.model import PostMortem
 
 EVERYTHING = 100_000  # incidents: more than GitHub lists
 
@@ -27,15 +26,15 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     return run_job(lambda: (_show if options.command == "show" else _rebuild)(env, options.json))
 
 
-async def _past(job: Job) -> tuple[PostMortem, ...]:
-    return await Chronicle(job.side.keyring, job.side.bot).past(job.side.forge, EVERYTHING)
+def _chronicle(job: Job) -> Chronicle:
+    return Chronicle(job.side.keyring, job.side.bot)
 
 
 async def _rebuild(env: Mapping[str, str], as_json: bool) -> int:
     from bot.wiring_think import build_memory  # only this one needs the vector memory
 
     async with open_job(env) as job:
-        past = await _past(job)
+        past = await _chronicle(job).past(job.side.forge, EVERYTHING)
         memory = build_memory(job.settings)
         memory.rebuild(past)
         count = memory.count()
@@ -45,7 +44,8 @@ async def _rebuild(env: Mapping[str, str], as_json: bool) -> int:
 
 async def _show(env: Mapping[str, str], as_json: bool) -> int:
     async with open_job(env) as job:
-        rows = [_row(*one) for one in Table.of(await _past(job), job.policies.known_fixes).records()]
+        past = (await _chronicle(job).remembered(job.side.forge, EVERYTHING)).all
+        rows = [_row(*one) for one in Table.of(past, job.policies.known_fixes).records()]
     if as_json:
         print(json.dumps({"fixes": rows}, indent=1))
         return 0

@@ -1,8 +1,10 @@
 """How much two incidents resemble each other by what is different in them: the structured memory for recorded telemetry.
 
 An incident becomes traits: which service shows which kind of fault, at which operation, and between which places in the code, each with
-how far it stands out from health. Figures, times and ids are no part of a trait's name. Two incidents resemble each other by the cosine
-of their traits (vector space model: Salton, Wong and Yang, 1975), less for what stands out too little to be told from chance.
+how far it stands out from health, and in which place: what stands out most says most about a cause, and the further down, the less
+(the discount of cumulated gain: Järvelin and Kekäläinen, 2002). Figures, times and ids are no part of a trait's name. Two incidents
+resemble each other by the cosine of their traits (vector space model: Salton, Wong and Yang, 1975), less for what stands out too little
+to be told from chance.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ Traits = Mapping[Trait, float]
 
 OPERATION = 0.5  # an operation weighs half: a fault shows at several, now more at one, now at another
 SQUARED = 2.0  # strength 1.0 (the oddest of health) weighs a half, a third of it a tenth
-CHANCE = 0.05  # squared weight of what chance alone may show on either side: two healthy looks never resemble each other
-RESEMBLES = 0.55  # more in common than apart: the same fault at another place in the code has 0.54
+CHANCE = 0.15  # squared weight of what chance alone may show on either side: four of five healthy looks show less
+RESEMBLES = 0.55  # more in common than apart: the same fault at another place in the code has 0.52
 MARGIN = 0.05  # nearer than any past incident of another cause by so much
 
 
@@ -50,11 +52,14 @@ class Recalled:
 def traits(views: Sequence[View]) -> Traits:
     """What stands out in an incident, each trait weighed 0..1. Symptoms of another service's fault are left out."""
     found: dict[Trait, float] = {}
-    for finding in (one for view in views for one in view.findings if not one.symptom_of):
-        strength = finding.strength**SQUARED
-        weight = strength / (1.0 + strength)
-        for trait, share in _names(finding):
-            found[trait] = max(found.get(trait, 0.0), share * weight)
+    for view in views:
+        places: dict[tuple[str, str], int] = {}  # of the services' faults, strongest first; strengths compare within one source only
+        for finding in sorted((one for one in view.findings if not one.symptom_of), key=lambda one: -one.strength):
+            place = places.setdefault((finding.service, finding.fault), len(places))
+            strength = finding.strength**SQUARED
+            weight = strength / (1.0 + strength) / math.log2(2 + place)
+            for trait, share in _names(finding):
+                found[trait] = max(found.get(trait, 0.0), share * weight)
     return found
 
 

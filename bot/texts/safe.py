@@ -19,7 +19,8 @@ TEXT_LIMIT = 30_000  # of a whole text: with the largest sealed record below it,
 def clean(text: str) -> str:
     """Without characters that cannot be seen or turn the reading direction; line ends as `\\n`."""
     lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
-    return "".join(c for c in lines if c in "\n\t" or unicodedata.category(c) not in _HIDDEN)
+    hidden = [c for c in set(lines) if not c.isprintable() and c not in "\n\t" and unicodedata.category(c) in _HIDDEN]
+    return lines.translate(dict.fromkeys(map(ord, hidden))) if hidden else lines
 
 
 def one_line(text: str) -> str:

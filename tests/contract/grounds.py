@@ -6,7 +6,7 @@ A ground is a repository alice/shop with people of every permission, and what ha
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,10 @@ class Ground(Protocol):
 
     async def grow(self, branch: str, count: int) -> list[str]:
         """A new branch of that many commits on main, oldest first."""
+        ...
+
+    async def branches(self, names: Sequence[str], sha: str) -> None:
+        """New branches, all at that commit."""
         ...
 
     async def require_check(self) -> None: ...
@@ -134,6 +138,11 @@ class GitHubGround:
         made = subprocess.run([*git, "rev-list", "--reverse", f"main..{branch}"], capture_output=True, text=True, check=True)
         return made.stdout.split()
 
+    async def branches(self, names: Sequence[str], sha: str) -> None:
+        created = "".join(f"create refs/heads/{name} {sha}\n" for name in names)
+        git = ("git", f"--git-dir={self.world.github.git_dir}")
+        subprocess.run([*git, "update-ref", "--stdin"], input=created, text=True, check=True)
+
     async def require_check(self) -> None:
         self.world.github.protect("main", required_checks=[CHECK])
 
@@ -186,6 +195,9 @@ class MemoryGround:
 
     async def grow(self, branch: str, count: int) -> list[str]:
         return [self.forge.hub.push(branch, {"n.txt": f"{n}\n"}, ".", "alice") for n in range(count)]
+
+    async def branches(self, names: Sequence[str], sha: str) -> None:
+        self.forge.hub.git.branches.update(dict.fromkeys(names, sha))
 
     async def require_check(self) -> None:
         self.forge.hub.required_checks = (f"{CHECK}.yml",)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,26 @@ def test_issues_are_listed_by_label_without_pull_requests_oldest_first(open_grou
 
 
 @on_every_forge
+def test_what_is_said_under_an_issue_or_a_pull_request_shows_in_lists(open_ground: OpenGround, tmp_path: Path) -> None:
+    async def story() -> None:
+        async with open_ground(tmp_path) as g:
+            quiet, loud = [await g.forge.create_issue(title, "", ["sre:incident"]) for title in ("quiet", "loud")]
+            await branch_with(g.forge, "fix", {"app/new.py": "x\n"})
+            pull = await g.forge.create_pull(branch="fix", base="main", title="a fix", body="")
+            await g.forge.update_issue(quiet.number, state="closed")
+            await g.forge.update_issue(loud.number, state="closed")
+            shown = [p.updated_s for p in await g.forge.recent_pulls()]
+            for number in (loud.number, pull.number):
+                said = await (await g.as_user("rita")).create_comment(number, "hello")
+                listed = await g.forge.issues(label="sre:incident", state="closed", since_s=said.created_s)
+                shown += [p.updated_s for p in await g.forge.recent_pulls()]
+                assert [issue.number for issue in listed] == ([loud.number] if number == loud.number else [])
+            assert shown[0] == shown[1] < said.created_s <= shown[2]
+
+    asyncio.run(story())
+
+
+@on_every_forge
 def test_more_than_a_page_of_issues_and_comments_comes_whole(open_ground: OpenGround, tmp_path: Path) -> None:
     async def story() -> None:
         async with open_ground(tmp_path) as g:
@@ -200,6 +221,7 @@ def test_a_reader_may_talk_and_nothing_else(open_ground: OpenGround, tmp_path: P
             ):
                 with pytest.raises(Refused):
                     await refused
-            assert (await g.forge.issue(ours.number)) == ours and (await g.forge.pull(pull.number)).state == "open"
+            now = await g.forge.issue(ours.number)
+            assert replace(now, updated_s=ours.updated_s) == ours and (await g.forge.pull(pull.number)).state == "open"
 
     asyncio.run(story())

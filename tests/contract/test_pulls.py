@@ -177,11 +177,9 @@ def test_files_of_a_pull_request_say_what_happened_to_each(open_ground: OpenGrou
 def test_the_youngest_hundred_pull_requests_are_recent(open_ground: OpenGround, tmp_path: Path) -> None:
     async def story() -> None:
         async with open_ground(tmp_path) as g:
-            main, numbers = await tip(g.forge), []
-            sha = await commit(g.forge, main, {"app/quote.py": "fixed\n"})
-            for n in range(102):
-                await g.forge.create_branch(f"fix/{n}", sha)
-                numbers.append((await g.forge.create_pull(branch=f"fix/{n}", base="main", title=f"{n}", body="")).number)
+            branches = [f"fix/{n}" for n in range(102)]
+            await g.branches(branches, await commit(g.forge, await tip(g.forge), {"app/quote.py": "fixed\n"}))
+            numbers = [(await g.forge.create_pull(branch=name, base="main", title=name, body="")).number for name in branches]
             assert [p.number for p in await g.forge.recent_pulls()] == numbers[:1:-1]
 
     asyncio.run(story())

@@ -35,8 +35,9 @@ def test_an_issue_is_read_as_github_shows_it() -> None:
         g.says("GET", "/issues/12", httpx.Response(200, json=recorded("issue")), httpx.Response(200, json=ghost))
         issue = await g.forge.issue(12)
         assert issue == Issue(
-            12, "POST /quotes is slow", "p99 is 2 s", "sre-space[bot]", "closed", ("sre:incident", "p1"), 1795424400.0, 1795424999.0
-        )
+            12, "POST /quotes is slow", "p99 is 2 s", "sre-space[bot]", "closed", ("sre:incident", "p1"), 1795424400.0, 1795424999.0,
+            updated_s=1795425000.0,
+        )  # fmt: skip
         odd = await g.forge.issue(12)
         assert odd == replace(issue, body="", author="", labels=("plain", "p1"), state="open", closed_s=None, is_pull=True, reopened=True)
 

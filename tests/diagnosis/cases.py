@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
 from bot.diagnosis.case import Case, Change
@@ -40,6 +41,7 @@ dependencies:
 """
 
 
+@lru_cache
 def policies() -> Policies:
     """The policies as they are shipped, with the objective and the services of these stories."""
     services = (

@@ -44,13 +44,13 @@ def ended(outcome: OutcomeKind = OutcomeKind.HEALED, attempt: int = 1) -> Outcom
     return OutcomeRecord(attempt, outcome, "well again", NOW_S + 60 * attempt, NOW_S + 40, AFTER)
 
 
-def lesson(*records: Record) -> PostMortem:
+def lesson(*records: Record, pull: Pull = PULL) -> PostMortem:
     case, told = hang_case(), (AttemptRecord(1, NOW_S + 5), diagnosed(), *records)
     outcome = last_outcome(told)
     assert outcome is not None
     written = post_mortem(
         case.incident, diagnosed(), outcome, issue=12, title="Orders", opened_s=NOW_S + 1,
-        uses=uses(told, {1: PULL}), timeline=timeline(case.incident, told, NOW_S + 1),
+        uses=uses(told, {1: pull}), timeline=timeline(case.incident, told, NOW_S + 1),
     )  # fmt: skip
     return amended(written, told)
 
@@ -89,9 +89,11 @@ def test_every_attempt_is_remembered_with_what_became_of_it() -> None:
 
 def test_a_person_closed_the_pull_request_then_that_fix_is_not_offered_from_memory_again() -> None:
     assert used_again(lesson(ended()))
-    refused = lesson(EscalationRecord(1, Call.CLOSED, NOW_S + 50))
+    closed = EscalationRecord(1, Call.CLOSED, NOW_S + 50)
+    refused = lesson(closed, pull=replace(PULL, state="closed", merge_sha=""))
     assert [use.result for use in refused.uses] == [UseResult.REFUSED] and refused.outcome is OutcomeKind.INCONCLUSIVE
     assert not used_again(refused)
+    assert used_again(lesson(closed, ended())), "reopened and merged after all: it is judged by what it did"
 
 
 def test_a_person_named_another_cause_then_memory_keeps_theirs_and_drops_the_fix() -> None:
@@ -104,6 +106,10 @@ def test_a_person_named_another_cause_then_memory_keeps_theirs_and_drops_the_fix
     assert again.uses[0].result is UseResult.HEALED and used_again(again), "the newest correction counts, and it names who was blamed"
     assert used_again(lesson(ended(), replace(said, accepted=False))), "a refused command changes nothing"
     assert not used_again(lesson(ended(), replace(said, argument="it was the weather")))
+    late = replace(said, comment_id=4, argument="cause=depot-north no, look there")
+    assert not used_again(lesson(ended(), said, late)), "the correction that was said last counts, not the one that was answered last"
+    old = replace(remembered(7, HANG, OutcomeKind.HEALED))
+    assert used_again(old) and not used_again(amended(old, [said])), "also of a post-mortem from before uses were listed"
 
 
 def test_a_fix_that_was_reverted_later_is_not_used_again() -> None:

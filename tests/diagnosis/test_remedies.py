@@ -17,6 +17,7 @@ from bot.diagnosis.remedies import bounded_timeout_s, build_proposal, propose_re
 from bot.errors import Refused
 from bot.forge import ChangedFile, Commit
 from bot.model import Proposal, Remedy
+from bot.policy.strict_yaml import FAST_LOADER
 from tests.diagnosis import cases
 from tests.diagnosis.cases import MANIFEST, Repository, hang_case, hang_evidence
 
@@ -127,7 +128,7 @@ def test_an_edit_changes_that_value_and_no_other_line(document: dict[str, dict[s
     key = data.draw(st.sampled_from(sorted(document)))
     field = data.draw(st.one_of(names, st.sampled_from(sorted(document[key]))))
     after = set_scalars(text, [((key, field), "0.25")])
-    assert yaml.safe_load(after) == {**document, key: {**document[key], field: 0.25}}
+    assert yaml.load(after, FAST_LOADER) == {**document, key: {**document[key], field: 0.25}}
     changed = set(after.splitlines()) ^ set(text.splitlines())
     assert len(changed) <= 2
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.local.actions import EmbeddedActions
 from bot.local.contracts import CheckRunUpdate, Json, Listener, RepoEvent, RunnerSettings
+from tests.local.bare import Bare
 
 SHA = "11bd71901bbe5b1630ceea73d27597364c9af683"
 CHECKOUT = f"actions/checkout@{SHA}"
@@ -22,81 +22,28 @@ DOWNLOAD = f"actions/download-artifact@{SHA}"
 CACHE = f"actions/cache@{SHA}"
 PYTHON = f"actions/setup-python@{SHA}"
 
-_GIT = ("git", "-c", "user.name=dev", "-c", "user.email=dev@localhost", "-c", "init.defaultBranch=main", "-c", "commit.gpgsign=false")
 
-
-@dataclass
-class BareRepository:
+class BareRepository(Bare):
     """Satisfies `contracts.Repository`; remembers tokens and every state of every check run."""
 
-    folder: Path
-    full_name: str = "acme/shop"
-    default_branch: str = "main"
-    web_url: str = "http://127.0.0.1:9"
-    listeners: list[Listener] = field(default_factory=list)
-    announced: list[RepoEvent] = field(default_factory=list)
-    tokens: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    revoked: set[str] = field(default_factory=set)
-    reports: list[tuple[int, CheckRunUpdate]] = field(default_factory=list)
+    full_name = "acme/shop"
+    default_branch = "main"
+    web_url = "http://127.0.0.1:9"
 
-    def __post_init__(self) -> None:
-        self.git_dir.parent.mkdir(parents=True, exist_ok=True)
-        self.git("init", "--quiet", "--bare", str(self.git_dir), bare=False)
-        self.git("init", "--quiet", str(self.tree), bare=False)
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "hub.git")
+        self.listeners: list[Listener] = []
+        self.announced: list[RepoEvent] = []
+        self.tokens: dict[str, Mapping[str, str]] = {}
+        self.revoked: set[str] = set()
+        self.reports: list[tuple[int, CheckRunUpdate]] = []
 
     @property
     def api_url(self) -> str:
         return f"{self.web_url}/api/v3"
 
-    @property
-    def git_dir(self) -> Path:
-        return self.folder / "hub.git"
-
-    @property
-    def tree(self) -> Path:
-        return self.folder / "tree"
-
-    def git(self, *arguments: str, bare: bool = True, check: bool = True) -> str:
-        where = ("--git-dir", str(self.git_dir)) if bare else ()
-        done = subprocess.run([*_GIT, *where, *arguments], capture_output=True, text=True, check=False)
-        if check and done.returncode:
-            raise AssertionError(f"git {arguments}: {done.stderr}")
-        return done.stdout if done.returncode == 0 else ""
-
-    def commit(self, files: Mapping[str, str], branch: str = "main", message: str = "change", base: str = "main") -> str:
-        """Writes files on a branch (made from `base` if new), pushes it to the bare repository and gives the sha; no event."""
-        work = ("-C", str(self.tree))
-        if self.resolve(branch):
-            self.git(*work, "checkout", "--quiet", branch, bare=False)
-        else:
-            start = (base,) if self.resolve(base) else ()
-            self.git(*work, "checkout", "--quiet", "-B", branch, *start, bare=False)
-        for name, content in files.items():
-            path = self.tree / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content)
-        self.git(*work, "add", "--all", bare=False)
-        self.git(*work, "commit", "--quiet", "--allow-empty", "-m", message, bare=False)
-        self.git(*work, "push", "--quiet", "--force", str(self.git_dir), branch, bare=False)
-        sha = self.resolve(branch)
-        assert sha
-        return sha
-
     def subscribe(self, listener: Listener) -> None:
         self.listeners.append(listener)
-
-    def resolve(self, ref: str) -> str | None:
-        return self.git("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", check=False).strip() or None
-
-    def read_file(self, commit: str, path: str) -> bytes | None:
-        text = self.git("show", f"{commit}:{path}", check=False)
-        return text.encode() if path in self.list_files(commit, path) else None
-
-    def list_files(self, commit: str, prefix: str) -> Sequence[str]:
-        return [path for path in self.git("ls-tree", "-r", "--name-only", commit).splitlines() if path.startswith(prefix)]
-
-    def changed_paths(self, before: str | None, after: str) -> Sequence[str]:
-        return self.git("diff", "--name-only", before, after).splitlines() if before else self.list_files(after, "")
 
     def issue_job_token(self, permissions: Mapping[str, str], run_id: int) -> str:
         token = f"ghs_{run_id}_{len(self.tokens) + 1}_{os.urandom(8).hex()}"
@@ -186,6 +133,7 @@ async def world(tmp_path: Path, files: Mapping[str, str] | None = None, **change
         yield World(repo, actions, settings)
     finally:
         await actions.stop()
+        repo.close()
 
 
 WORKFLOW = ".github/workflows/sample.yml"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import httpx
@@ -16,6 +15,7 @@ import psutil
 from bot.local.contracts import CheckRunUpdate, Listener, RepoEvent
 from bot.local.render import EmbeddedRender
 from bot.local.render.host import Limits
+from tests.local.bare import Bare
 
 API_KEY = "rnd_test"
 
@@ -60,8 +60,8 @@ services:
 """
 
 
-class BareRepository:
-    """A real bare repository; `push` commits to main and tells the listeners. What Render does not use refuses."""
+class BareRepository(Bare):
+    """`push` commits to main and tells the listeners. What Render does not use refuses."""
 
     full_name = "acme/shop"
     default_branch = "main"
@@ -69,56 +69,19 @@ class BareRepository:
     api_url = "http://127.0.0.1:1/api/v3"
 
     def __init__(self, root: Path) -> None:
-        self.git_dir = root / "repo.git"
-        self._tree = root / "tree"
+        super().__init__(root / "repo.git")
         self._listeners: list[Listener] = []
-        self._tree.mkdir(parents=True)
-        subprocess.run(["git", "init", "--quiet", "--bare", "-b", "main", self.git_dir], check=True)
-
-    def commit(self, files: Mapping[str, str], message: str = "change") -> str:
-        for path, text in files.items():
-            (self._tree / path).parent.mkdir(parents=True, exist_ok=True)
-            (self._tree / path).write_text(text, encoding="utf-8")
-        self._git("add", "--all")
-        self._git("commit", "--quiet", "--allow-empty", "-m", message)
-        return self._git("rev-parse", "HEAD").strip()
 
     async def push(self, files: Mapping[str, str], message: str = "change", *, branch: str = "main") -> str:
         before = self.resolve("main")
-        after = self.commit(files, message)
+        after = self.commit(files, message=message)
         payload = {"ref": f"refs/heads/{branch}", "before": before or "0" * 40, "after": after, "deleted": False}
         for listener in self._listeners:
             await listener(RepoEvent("push", None, payload, "dev"))
         return after
 
-    def _git(self, *arguments: str) -> str:
-        identity = ["-c", "user.name=dev", "-c", "user.email=dev@example.com"]
-        place = [f"--git-dir={self.git_dir}", f"--work-tree={self._tree}"]
-        return subprocess.run(["git", *identity, *place, *arguments], check=True, capture_output=True, text=True).stdout
-
     def subscribe(self, listener: Listener) -> None:
         self._listeners.append(listener)
-
-    def resolve(self, ref: str) -> str | None:
-        done = subprocess.run(
-            ["git", f"--git-dir={self.git_dir}", "rev-parse", "--verify", "--quiet", "--end-of-options", ref + "^{commit}"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.stdout.strip() or None
-
-    def read_file(self, commit: str, path: str) -> bytes | None:
-        done = subprocess.run(["git", f"--git-dir={self.git_dir}", "show", f"{commit}:{path}"], capture_output=True, check=False)
-        return done.stdout if done.returncode == 0 else None
-
-    def changed_paths(self, before: str | None, after: str) -> Sequence[str]:
-        if before is None:
-            return self.list_files(after, "")
-        return self._git("diff", "--name-only", before, after).splitlines()
-
-    def list_files(self, commit: str, prefix: str) -> Sequence[str]:
-        return [p for p in self._git("ls-tree", "-r", "--name-only", commit).splitlines() if p.startswith(prefix)]
 
     def issue_job_token(self, permissions: Mapping[str, str], run_id: int) -> str:
         raise AssertionError("Render has no use for this")
@@ -147,7 +110,7 @@ class World:
     ) -> None:
         self.repo = BareRepository(root)
         tree = {"render.yaml": blueprint, "app/serve.py": SERVICE, "README.md": "shop", **(files or {})}
-        self.first_commit = self.repo.commit(tree, "first")
+        self.first_commit = self.repo.commit(tree, message="first")
         self.workdir = root / "render"
         self.secrets = 0
         self.render = EmbeddedRender(
@@ -187,8 +150,19 @@ def tell(world: World, story: Callable[[World], Awaitable[None]]) -> None:
         finally:
             await world.render.stop()
 
-    asyncio.run(live())
+    try:
+        asyncio.run(live())
+    finally:
+        world.repo.close()
     assert groups_below(world.workdir) == set()
+
+
+def start(world: World) -> None:
+    """Starts the Render of a world that is told nothing, because it cannot start."""
+    try:
+        asyncio.run(world.render.start())
+    finally:
+        world.repo.close()
 
 
 def groups_below(directory: Path) -> set[int]:

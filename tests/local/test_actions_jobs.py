@@ -16,8 +16,11 @@ from tests.local.actions_world import DOWNLOAD, HEADER, UPLOAD, WORKFLOW, dispat
 
 
 def alive(pid_file: Path) -> bool:
+    text = pid_file.read_text().strip()
+    if not text:
+        return False  # its shell was killed between opening the file and writing to it, and the child is in the same group
     try:
-        return psutil.Process(int(pid_file.read_text())).status() != psutil.STATUS_ZOMBIE
+        return psutil.Process(int(text)).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 
 from bot.local.render.blueprint import Blueprint, BlueprintError, parse_blueprint
 from bot.local.render.build_filter import BuildFilter
-from tests.local.render_world import BLUEPRINT, SERVICE, World, groups_below, tell
+from tests.local.render_world import BLUEPRINT, SERVICE, World, groups_below, start, tell
 
 TWO_SERVICES = """\
 services:
@@ -129,7 +128,7 @@ services:
 def test_reference_to_a_service_that_does_not_run_here_asks_for_the_value(tmp_path: Path) -> None:
     world = World(tmp_path, blueprint=TWO_SERVICES, files={"supplier/serve.py": SERVICE})
     with pytest.raises(BlueprintError, match="OTEL_EXPORTER_OTLP_ENDPOINT comes from service control-plane, which does not run here: pass"):
-        asyncio.run(world.render.start())
+        start(world)
     assert groups_below(world.workdir) == set()
 
 
@@ -210,7 +209,7 @@ def test_blueprint_that_cannot_run_here_is_a_clear_error(text: str, says: str) -
 def test_variables_that_refer_to_each_other_in_a_circle_are_a_clear_error(tmp_path: Path) -> None:
     circle = shop("envVars: [{key: A, fromService: {name: shop, envVarKey: B}}, {key: B, fromService: {name: shop, envVarKey: A}}]")
     with pytest.raises(BlueprintError, match="refers to itself through"):
-        asyncio.run(World(tmp_path, blueprint=circle).render.start())
+        start(World(tmp_path, blueprint=circle))
 
 
 def test_services_that_do_not_run_here_may_say_anything() -> None:

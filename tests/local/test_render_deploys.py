@@ -15,7 +15,7 @@ from bot.errors import Refused
 from bot.local.render.health import wait_until_healthy
 from bot.local.render.host import Limits
 from bot.local.render.ports import free_port
-from tests.local.render_world import BLUEPRINT, SERVICE, World, eventually, groups_below, tell
+from tests.local.render_world import BLUEPRINT, SERVICE, World, eventually, groups_below, start, tell
 
 BROKEN_HEALTH = SERVICE.replace("STATUS = 200", "STATUS = 503")
 
@@ -194,7 +194,7 @@ def test_service_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 def test_first_deploy_that_fails_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     world = World(tmp_path, files={"app/serve.py": "raise SystemExit('DATABASE_URL is missing')"})
     with pytest.raises(Refused, match=r"first deploy of shop ended as update_failed(.|\n)*DATABASE_URL is missing"):
-        asyncio.run(world.render.start())
+        start(world)
     assert groups_below(world.workdir) == set()
 
 

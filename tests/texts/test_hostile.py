@@ -55,7 +55,7 @@ def faults(text: str) -> Iterator[str]:
         yield "a command"
     if "<!--" in text:
         yield "a comment"
-    if bad := {c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\u200b"}:
+    if bad := {c for c in set(text) if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co") and c not in "\n\u200b"}:
         yield f"invisible {bad!r}"
     for token in flat(_PARSER.parse(text)):
         yield from _of(token)

@@ -70,6 +70,7 @@ def issue(data: Any) -> Issue:
         closed_s=seconds(data.get("closed_at")),
         is_pull="pull_request" in data,
         reopened=data["state"] == "open" and data.get("state_reason") == "reopened",
+        updated_s=seconds(data.get("updated_at")) or 0.0,
     )
 
 
@@ -108,6 +109,7 @@ def pull(data: Any) -> Pull:
         created_s=seconds(data["created_at"]) or 0.0,
         closed_s=seconds(data.get("merged_at") or data.get("closed_at")),
         mergeable=data.get("mergeable"),
+        updated_s=seconds(data.get("updated_at")) or 0.0,
     )
 
 

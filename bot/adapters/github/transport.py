@@ -14,6 +14,7 @@ from githubkit.exception import RequestError, RequestFailed, RequestTimeout
 
 from bot.adapters.github.answers import Answer, AnswerCache
 from bot.adapters.github.failures import LIMITED_WAIT_S, UNREACHABLE_WAIT_S, RateLimited, failure, unreachable
+from bot.adapters.tls import trusted
 from bot.errors import Missing, Refused, Retry
 from bot.ports import Clock
 
@@ -37,6 +38,7 @@ class Transport:
             auto_retry=False,  # retrying is decided by the loop, which looks again first
             http_cache=False,
             trust_env=False,
+            ssl_verify=trusted(api_url),
             user_agent="sre-space",
         )
         self._clock = clock

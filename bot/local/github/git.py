@@ -61,6 +61,10 @@ def _environment(git_dir: Path) -> dict[str, str]:
     }
 
 
+ANSWERS_KEPT = 2_000  # of questions about commits, whose answers never change
+ANSWER_LIMIT_BYTES = 16 * 1024  # a longer one is asked for again
+
+
 class Git:
     """One bare repository. Safe to call from several threads; whoever moves refs serialises himself."""
 
@@ -70,10 +74,11 @@ class Git:
         self._environment = _environment(self.git_dir)
         self._reader: subprocess.Popen[bytes] | None = None
         self._reading = threading.Lock()
+        self._answers: dict[tuple[str | bytes, ...], bytes] = {}
 
     def init(self, default_branch: str) -> None:
         self.git_dir.mkdir(parents=True, exist_ok=True)
-        self.run("init", "--quiet", "--bare", f"--initial-branch={default_branch}", str(self.git_dir))
+        self.run("init", "--quiet", "--bare", "--template=", f"--initial-branch={default_branch}", str(self.git_dir))  # no sample hooks
         self.run("config", "gc.auto", "0")
 
     def run(self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
@@ -93,6 +98,21 @@ class Git:
             check=False,
         )
         return done.returncode, done.stdout, done.stderr.decode("utf-8", "replace")
+
+    def ask(self, *arguments: str, stdin: bytes = b"", none: int = 0) -> bytes:
+        """As `run`, for a question about commits and trees that are named by their ids alone: its answer stays true, and is kept.
+        `none`: the exit code that says that there is none."""
+        question: tuple[str | bytes, ...] = (*arguments, stdin)
+        found = self._answers.get(question)
+        if found is None:
+            code, found, err = self.attempt(*arguments, stdin=stdin)
+            if code not in (0, none):
+                raise GitError(f"git {arguments[0]}: {err.strip() or f'exit code {code}'}")
+            if len(found) <= ANSWER_LIMIT_BYTES:
+                if len(self._answers) >= ANSWERS_KEPT:
+                    self._answers.clear()
+                self._answers[question] = found
+        return found
 
     def look_up(self, name: str) -> GitObject | None:
         """The object that `name` means to git, or None. Callers pass only names that they built themselves."""
@@ -200,18 +220,12 @@ class Git:
     # Ancestry
 
     def merge_base(self, one: str, other: str) -> str | None:
-        code, out, err = self.attempt("merge-base", one, other)
-        if code > 1:
-            raise GitError(f"git merge-base: {err.strip()}")
-        return out.decode().strip() or None
+        return self.ask("merge-base", one, other, none=1).decode().strip() or None
 
     def is_ancestor(self, older: str, newer: str) -> bool:
-        code, _, err = self.attempt("merge-base", "--is-ancestor", older, newer)
-        if code > 1:
-            raise GitError(f"git merge-base: {err.strip()}")
-        return code == 0
+        return self.merge_base(older, newer) == older
 
     def commits_between(self, excluded: Sequence[str], included: str, *, limit: int = 250) -> list[str]:
         """Commit ids reachable from `included` and from none of `excluded`, oldest first."""
-        out = self.run("rev-list", "--topo-order", f"--max-count={limit}", included, *[f"^{sha}" for sha in excluded])
+        out = self.ask("rev-list", "--topo-order", f"--max-count={limit}", included, *[f"^{sha}" for sha in excluded])
         return out.decode().split()[::-1]

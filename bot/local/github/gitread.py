@@ -97,7 +97,7 @@ def read_tree(git: Git, sha: str) -> list[TreeEntry] | None:
 
 def list_tree(git: Git, sha: str, *, recursive: bool) -> list[tuple[str, TreeEntry, int | None]]:
     """Path, entry and size (of a file) of what a tree holds; directories come before what they hold."""
-    out = git.run("ls-tree", "-z", "-l", *(["-r", "-t"] if recursive else []), sha).decode("utf-8", "replace")
+    out = git.ask("ls-tree", "-z", "-l", *(["-r", "-t"] if recursive else []), sha).decode("utf-8", "replace")
     found = []
     for line in out.removesuffix("\0").split("\0") if out else ():
         facts, _, path = line.partition("\t")
@@ -109,7 +109,7 @@ def list_tree(git: Git, sha: str, *, recursive: bool) -> list[tuple[str, TreeEnt
 def diff(git: Git, before: str, after: str, *, patches: bool = True) -> list[FileChange]:
     """The files that differ between two commits or trees, renames found, in path order."""
     arguments = ["diff-tree", "-r", "-M", "--raw", "--numstat", "-z", "--full-index", "--no-color", *(["-p"] if patches else [])]
-    out = git.run(*arguments, before, after)
+    out = git.ask(*arguments, before, after)
     if not out:
         return []
     listing, _, patch_text = out.partition(b"\0\0diff --git ") if patches else (out.removesuffix(b"\0"), b"", b"")
@@ -154,7 +154,7 @@ def names_changed(git: Git, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str,
     if not pairs:
         return found
     stdin = "".join(f"{before} {after}\n" for before, after in found)
-    tokens = iter(git.run("diff-tree", "--stdin", "-r", "--name-status", "-z", stdin=stdin.encode()).decode("utf-8", "replace").split("\0"))
+    tokens = iter(git.ask("diff-tree", "--stdin", "-r", "--name-status", "-z", stdin=stdin.encode()).decode("utf-8", "replace").split("\0"))
     current: dict[str, list[str]] = {}
     for token in tokens:
         header, newline, letter = token.rpartition("\n")

@@ -42,7 +42,9 @@ def _new_commits(hub: Hub, ref: str, before: str, after: str) -> list[Commit]:
     """What a push brought, oldest first; for a new branch what no other branch had."""
     if after == ZERO or not ref.startswith("refs/heads/"):
         return []
-    excluded = [before] if before != ZERO else [sha for name, sha in hub.git.refs("refs/heads/") if name != ref]
+    excluded = [before] if before != ZERO else sorted({sha for name, sha in hub.git.refs("refs/heads/") if name != ref})
+    if after in excluded:
+        return []
     shas = hub.git.commits_between(excluded, after, limit=_COMMITS_IN_EVENT)
     return [commit_at(hub.git, sha) for sha in shas]
 

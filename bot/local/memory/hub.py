@@ -118,7 +118,8 @@ class Hub:
     def open_issue(self, login: str, title: str, body: str, labels: Iterable[str], *, is_pull: bool = False) -> Issue:
         self._changing()
         names = tuple(dict.fromkeys(labels)) if self.permission(login) in ("write", "admin") else ()
-        issue = Issue(self._next_number(), title, body, login, "open", names, self.now_s(), is_pull=is_pull)
+        now_s = self.now_s()
+        issue = Issue(self._next_number(), title, body, login, "open", names, now_s, is_pull=is_pull, updated_s=now_s)
         self.tables.issues[issue.number] = issue
         return issue
 
@@ -152,10 +153,11 @@ class Hub:
 
     def _put(self, issue: Issue) -> None:
         """A pull request's conversation and its git half say the same."""
-        self.tables.issues[issue.number] = issue
+        now_s = self.now_s()
+        self.tables.issues[issue.number] = replace(issue, updated_s=now_s)
         pull = self.tables.pulls.get(issue.number)
         if pull is not None:
-            self.tables.pulls[issue.number] = replace(pull, title=issue.title, body=issue.body, labels=issue.labels)
+            self.tables.pulls[issue.number] = replace(pull, title=issue.title, body=issue.body, labels=issue.labels, updated_s=now_s)
 
     def comment(self, comment_id: int) -> Comment:
         found = self.tables.comments.get(comment_id)
@@ -164,13 +166,14 @@ class Hub:
         return found
 
     def add_comment(self, login: str, number: int, body: str) -> Comment:
-        self.issue(number)
+        issue = self.issue(number)
         if not body.strip():
             raise Refused("422: body is missing")
         self._changing()
         user, now_s = self.users.get(login), self.now_s()
         comment = Comment(self._next_id(), number, login, bool(user and user.is_bot), body, now_s, now_s)
         self.tables.comments[comment.id] = comment
+        self._put(issue)
         return comment
 
     def edit_comment(self, login: str, comment_id: int, body: str) -> None:
@@ -222,7 +225,7 @@ class Hub:
         if head in self.git.ancestors(onto):
             raise Refused(f"422: No commits between {base} and {branch}")
         issue = self.open_issue(login, title, body, (), is_pull=True)
-        pull = Pull(issue.number, title, body, login, branch, head, base, "open", "", "", (), issue.created_s)
+        pull = Pull(issue.number, title, body, login, branch, head, base, "open", "", "", (), issue.created_s, updated_s=issue.updated_s)
         self.tables.pulls[pull.number] = pull
         self.workers.pull_changed(self, pull, "opened")
         return pull
@@ -270,8 +273,8 @@ class Hub:
         made = self.git.write([onto], tree, text, author=pull.author, login=author.login if author else "", at_s=self.clock())
         self.git.branches[pull.base_branch] = made.sha
         now_s = self.now_s()
-        self.tables.issues[number] = replace(self.issue(number), state="closed", closed_s=now_s)
-        self.tables.pulls[number] = replace(pull, state="merged", merge_sha=made.sha, merged_by=login, closed_s=now_s)
+        self.tables.issues[number] = replace(self.issue(number), state="closed", closed_s=now_s, updated_s=now_s)
+        self.tables.pulls[number] = replace(pull, state="merged", merge_sha=made.sha, merged_by=login, closed_s=now_s, updated_s=now_s)
         self.workers.pull_changed(self, self.pull(number), "closed")
         self.move_branch(pull.base_branch, made.sha)
         return made.sha

@@ -45,7 +45,7 @@ class MemoryReader:
 
     async def issues(self, *, label: str, state: str = "open", since_s: float | None = None) -> Sequence[Issue]:
         found = [i for i in self.lists.issues.values() if label in i.labels and state in ("all", i.state) and not i.is_pull]
-        return sorted((i for i in found if since_s is None or max(i.created_s, i.closed_s or 0.0) >= since_s), key=lambda i: i.number)
+        return sorted((i for i in found if since_s is None or i.updated_s >= since_s), key=lambda i: i.number)
 
     async def comments(self, number: int) -> Sequence[Comment]:
         self.hub.issue(number)
