@@ -4,9 +4,9 @@
 
 Weights are judged on seeds that the fit has not seen. How the features weigh against each other was set by hand, and so was their sign;
 the fit scales and shifts the log-odds of each kind of suspect (Platt, "Probabilistic outputs for support vector machines", 1999): two
-parameters, because these incidents are made up, and more would learn how they were. Then each feature that an autonomous fix must not go
-without is made heavy enough for its absence to bring the confidence to 0.90 or less. Expected calibration error: Naeini et al., AAAI
-2015, with bins of equal width.
+parameters, because these incidents are made up, and more would learn how they were. In turn with that, each feature that an autonomous fix
+must not go without is made heavy enough for its absence to bring the confidence to 0.90 or less. Expected calibration error: Naeini et
+al., AAAI 2015, with bins of equal width.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.confidence_cases import Labelled, generate
 from bot.diagnosis.challenge import challenge, supported
-from bot.diagnosis.confidence import MODELS, measures_of, weigh
+from bot.diagnosis.confidence import measures_of, weigh
 from bot.diagnosis.localise import localise
 from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.diagnosis.remedies import propose_remedy
@@ -32,9 +32,13 @@ HELD_OUT = 1_000_000  # seeds from here on are never fitted
 BINS = 10
 ENOUGH = 0.90
 STEPS, SCALE_RATE, SHIFT_RATE = 2_000, 0.02, 0.05
+ROUNDS = 5  # of scaling and of making the needed features heavy enough, which pull against each other
+MAX_SCALE = 1.0  # made-up incidents are cleaner than real ones: the fit may flatten the weights that people set, not sharpen them
 NEEDED = {
     "dependency": ("edge_worse", "explains_excess", "deepest", "unrivalled", "remedy_ready"),
     "change": ("deploy_match", "code_match", "unrivalled", "remedy_ready"),
+    "timing": ("deploy_match", "code_match", "unrivalled", "remedy_ready"),
+    "setting": ("deploy_match", "remedy_ready"),
 }
 
 
@@ -63,10 +67,9 @@ def answer(one: Labelled) -> Answer:
         return Answer(one.family, "", (), 0.0, not one.culprits, bool(one.culprits))
     first = ranked[0]
     ready = propose_remedy(one.case, first.suspect, one.policies) is not None
-    features, confidence = weigh(first.suspect.kind, measures_of(first, remedy_ready=ready), one.policies)
-    kind = MODELS.get(first.suspect.kind, first.suspect.kind)
+    features, confidence = weigh(first.model, measures_of(first, remedy_ready=ready), one.policies)
     values = tuple((feature.name, feature.value) for feature in features)
-    return Answer(one.family, kind, values, confidence, first.suspect.name in one.culprits, bool(one.culprits))
+    return Answer(one.family, first.model, values, confidence, first.suspect.name in one.culprits, bool(one.culprits))
 
 
 def answers(seeds: Sequence[int], policies: Policies) -> list[Answer]:
@@ -119,16 +122,23 @@ def _family(family: str, found: Sequence[Answer], models: dict[str, ConfidenceMo
 
 def fit(found: Sequence[Answer], models: dict[str, ConfidenceModel]) -> dict[str, ConfidenceModel]:
     """The models that these answers speak for."""
-    return {kind: _needed(kind, _scaled([a for a in found if a.kind == kind], kind, model)) for kind, model in models.items()}
+    for _ in range(ROUNDS):
+        models = {kind: _needed(kind, _scaled([a for a in found if a.kind == kind], model)) for kind, model in models.items()}
+    return models
 
 
-def _scaled(found: Sequence[Answer], kind: str, model: ConfidenceModel) -> ConfidenceModel:
-    """Platt's two parameters, by gradient descent: log-odds become scale × log-odds + shift."""
+def _scaled(found: Sequence[Answer], model: ConfidenceModel) -> ConfidenceModel:
+    """Platt's two parameters, by gradient descent: log-odds become scale × log-odds + shift.
+
+    A kind that never has a remedy stays as it is: being right makes no answer sure enough to act when there is nothing to do.
+    """
+    if not any(dict(one.features)["remedy_ready"] for one in found):
+        return model
     rows = [(log_odds(one, model), float(one.right)) for one in found]
     scale, shift = 1.0, 0.0
     for _ in range(STEPS if rows else 0):
         wrong = [(z, sigmoid(scale * z + shift) - right) for z, right in rows]
-        scale -= SCALE_RATE * sum(z * w for z, w in wrong) / len(rows)
+        scale = min(MAX_SCALE, scale - SCALE_RATE * sum(z * w for z, w in wrong) / len(rows))
         shift -= SHIFT_RATE * sum(w for _, w in wrong) / len(rows)
     weights = ((name, round(scale * weight, 1)) for name, weight in model.weights)
     return ConfidenceModel(round(scale * model.bias + shift, 1), tuple(weights))
@@ -176,7 +186,7 @@ def as_text(title: str, figures: dict[str, Any]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.confidence", description="How far confidence can be believed.")
-    parser.add_argument("--cases", type=int, default=1_200)
+    parser.add_argument("--cases", type=int, default=2_800)
     parser.add_argument(
         "--calibrate", action="store_true", help="fit the weights on other seeds and print them as policies/confidence.yaml has them"
     )

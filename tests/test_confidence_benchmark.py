@@ -14,8 +14,20 @@ CASES = answers(range(HELD_OUT + 5_000, HELD_OUT + 5_000 + 20 * len(FAMILIES)), 
 
 def test_nine_of_ten_answers_above_the_limit_are_right_and_the_others_say_how_sure_they_are() -> None:
     found = report(CASES, MODELS)
-    assert found["sure_precision"] >= 0.93 and found["sure_share"] >= 0.25
-    assert found["ece"] <= 0.12
+    assert found["sure_precision"] >= 0.93 and found["sure_share"] >= 0.30
+    assert found["ece"] <= 0.10
+
+
+def test_where_nobody_is_to_blame_hardly_anybody_is_acted_against() -> None:
+    blameless = [one for one in CASES if not one.has_culprit]
+    sure = [one for one in blameless if one.kind and confidence_of(one, MODELS) > ENOUGH]
+    assert len(blameless) >= 100 and len(sure) <= 0.03 * len(blameless)
+
+
+def test_a_switched_setting_that_is_named_rightly_is_never_acted_upon() -> None:
+    named = [one for one in CASES if one.kind == "setting"]
+    assert sum(one.right for one in named) > 0.7 * len(named) > 0
+    assert all(confidence_of(one, MODELS) <= ENOUGH for one in named)
 
 
 def test_a_seed_is_a_case_and_every_family_comes() -> None:

@@ -36,7 +36,7 @@ def answer(case: Case, past: Sequence[PostMortem], policies: Policies) -> Diagno
     hit = Table.of(past, policies.known_fixes).find(wanted, remedy.kind)
     if hit is None or not hit.record.healed_last or hit.record.failed_times > hit.record.healed_times:
         return None
-    _, local = weigh(first.suspect.kind, measures_of(first, remedy_ready=True), policies)
+    _, local = weigh(first.model, measures_of(first, remedy_ready=True), policies)
     features, confidence = weigh("remembered", _measures(hit, local, policies), policies)
     return Diagnosis(
         verdict="culprit",

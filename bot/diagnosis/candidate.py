@@ -19,7 +19,8 @@ class Measure:
 
 @dataclass(frozen=True)
 class Candidate:
-    """`own` are the evidence ids that only concern this suspect; `roles` go into the signature."""
+    """`own` are the evidence ids that only concern this suspect; `roles` go into the signature; `model` of policies/confidence.yaml
+    weighs it."""
 
     suspect: Suspect
     mechanism: Mechanism
@@ -28,6 +29,7 @@ class Candidate:
     measures: tuple[Measure, ...]
     claims: tuple[Claim, ...]
     own: tuple[str, ...]
+    model: str
 
     def measure(self, name: str) -> float:
         return next((m.value for m in self.measures if m.name == name), 0.0)

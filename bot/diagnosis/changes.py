@@ -1,4 +1,4 @@
-"""Change suspects: commits joined with the first bad spans by deploy, by the stack's files and lines, and by who got worse.
+"""Commits that may have broken something: joined with the first exceptions by deploy, and by the stack's files and lines.
 
 The last commit is not the guilty one just because it is the last: what counts is which deploy brought it, whether the exception's frames
 stand in lines that it changed, and whether the errors were there before.
@@ -13,9 +13,9 @@ from bot.diagnosis.candidate import Candidate, Measure, clip
 from bot.diagnosis.case import Case, Change, is_new
 from bot.diagnosis.joins import Join, arrival, join, join_text
 from bot.diagnosis.overlap import Overlap, code_text, innermost, near_text, or_manifest, overlap
-from bot.diagnosis.plain import percent, plain, short
+from bot.diagnosis.plain import plain, short
 from bot.evidence import ErrorGroup
-from bot.model import Claim, SignalKind, Suspect
+from bot.model import Claim, Suspect
 from bot.signature import code_location
 
 OUTSIDE, OUTSIDE_BUT_IN_STACK = 0.4, 0.7  # a commit that touches no file of the service that fails keeps this much of its join
@@ -23,16 +23,12 @@ NO_JOIN, NO_CODE = 0.15, 0.1  # what a suspect keeps of its score without a depl
 WORTH_NAMING = 0.05
 
 
-def change_candidates(case: Case, blame: Mapping[str, float], caused_elsewhere: Mapping[str, float]) -> tuple[Candidate, ...]:
+def change_candidates(case: Case, caused_elsewhere: Mapping[str, float]) -> tuple[Candidate, ...]:
     """One candidate for each change that something speaks for.
 
-    `blame`: service → how much of the slowness ends there, 0..1. `caused_elsewhere`: service → how far its exceptions are only the echo
-    of a call that failed, 0..1.
+    `caused_elsewhere`: service → how far its exceptions are only the echo of a call that failed, 0..1.
     """
-    if case.incident.signal.kind is SignalKind.ERRORS:
-        found = [_breaks(change, case, caused_elsewhere) for change in case.changes]
-    else:
-        found = [_slows(change, case, blame) for change in case.changes]
+    found = [_breaks(change, case, caused_elsewhere) for change in case.changes]
     return tuple(c for c in found if c is not None and c.suspect.score >= WORTH_NAMING)
 
 
@@ -73,6 +69,7 @@ def _broken(change: Change, group: ErrorGroup, deploy: Join, code: Overlap, wors
         ),
         claims=tuple(claims),
         own=(group.id, *((deploy.mark.id,) if deploy.mark else ())),
+        model="change",
     )
 
 
@@ -81,33 +78,3 @@ OUTSIDE_TEXT = ", but it touches no file of {}"
 
 def _did(change: Change, service: str, code: Overlap) -> str:
     return f"changed the manifest of {plain(service)}, which fails since" if code.manifest else f"broke {plain(service)}"
-
-
-def _slows(change: Change, case: Case, blame: Mapping[str, float]) -> Candidate | None:
-    begin_s = case.incident.signal.first_bad_s
-    best: Candidate | None = None
-    for service in change.services:
-        deploy, place = join(change, service, begin_s, "", case), blame.get(service, 0.0)
-        if not deploy.value or not place or deploy.mark is None:
-            continue
-        sha, name = short(change.commit.sha), plain(service)
-        retuned = f"changed the manifest of {name}, which is slow since"
-        edges = tuple(edge.id for edge in case.evidence.edges if edge.peer == service)
-        candidate = Candidate(
-            suspect=Suspect("change", change.commit.sha, service, round(deploy.value * place, 4)),
-            mechanism="change-slows",
-            roles=(service,),
-            cause=f"Commit {sha} {retuned if service in change.manifests else f'made {name} slow'}.",
-            measures=(
-                Measure("deploy_match", deploy.value, join_text(deploy, name)),
-                Measure("code_match", 0.0, "slowness leaves no stack that would show the line"),
-                Measure("worse_now", place, f"{percent(place)} of the slowness ends in {name}"),
-            ),
-            claims=(
-                Claim(arrival(change, deploy, deploy.mark, name, "slow request"), (deploy.mark.id,)),
-                Claim(f"The time is spent in {name} itself, not in what it calls.", (deploy.mark.id, *edges)),
-            ),
-            own=(deploy.mark.id,),
-        )
-        best = candidate if best is None or candidate.suspect.score > best.suspect.score else best
-    return best

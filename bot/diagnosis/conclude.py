@@ -37,7 +37,7 @@ def conclude(
         return _without_culprit(localisation, claims, recalled, reasoner, case)
     first = ranked[0]
     remedy = propose_remedy(case, first.suspect, policies)
-    features, confidence = weigh(first.suspect.kind, measures_of(first, remedy_ready=remedy is not None, dissent=dissent), policies)
+    features, confidence = weigh(first.model, measures_of(first, remedy_ready=remedy is not None, dissent=dissent), policies)
     if localisation.candidates[0].suspect != first.suspect:  # whoever reasons may lower confidence, never raise it
         confidence = min(confidence, _alone(case, localisation.candidates[0], policies))
     sure_enough = confidence >= MORE_LIKELY_THAN_NOT
@@ -60,7 +60,7 @@ def conclude(
 def _alone(case: Case, candidate: Candidate, policies: Policies) -> float:
     """The confidence in a candidate by the evidence alone."""
     ready = propose_remedy(case, candidate.suspect, policies) is not None
-    return weigh(candidate.suspect.kind, measures_of(candidate, remedy_ready=ready), policies)[1]
+    return weigh(candidate.model, measures_of(candidate, remedy_ready=ready), policies)[1]
 
 
 def _without_culprit(
@@ -74,7 +74,7 @@ def _without_culprit(
         cause = f"No explanation of what happened to {operation} stood up to the evidence."
     elif any(group.frames and is_new(group) for group in case.evidence.errors):
         cause = f"{operation} fails with exceptions that were not there before, but no known change touches their code."
-    elif "calls" not in localisation.looked_at and "exceptions" not in localisation.looked_at:
+    elif not case.incident.signal.kind.of_service and not {"calls", "exceptions"} & set(localisation.looked_at):
         cause = f"{operation} got worse, but the telemetry shows neither its calls nor its exceptions."
     else:
         verdict = "no-culprit"

@@ -11,25 +11,23 @@ from bot.errors import Refused
 from bot.model import Feature
 from bot.policy.schema import Policies
 
-MODELS = {"setting": "change"}  # a switched setting is a change that no commit can take back
 
-
-def weigh(kind: str, measures: Sequence[Measure], policies: Policies) -> tuple[tuple[Feature, ...], float]:
-    """The features in the policy's order, and sigmoid(bias + Σ weight × value), rounded to four digits.
+def weigh(model: str, measures: Sequence[Measure], policies: Policies) -> tuple[tuple[Feature, ...], float]:
+    """The features in the order of the policy's `model`, and sigmoid(bias + Σ weight × value), rounded to four digits.
 
     A weight whose feature was not measured counts as 0. Raises Refused for a measured feature that policies/confidence.yaml does not weigh.
     """
-    models, kind = dict(policies.confidence), MODELS.get(kind, kind)
-    if kind not in models:
-        raise Refused(f"policies/confidence.yaml has no model {kind!r}: add one")
-    model, seen = models[kind], {m.name: m for m in measures}
-    if unknown := sorted(set(seen) - {name for name, _ in model.weights}):
-        raise Refused(f"policies/confidence.yaml: {kind} has no weight for {unknown[0]!r}: add one")
+    models = dict(policies.confidence)
+    if model not in models:
+        raise Refused(f"policies/confidence.yaml has no model {model!r}: add one")
+    weights, seen = models[model], {m.name: m for m in measures}
+    if unknown := sorted(set(seen) - {name for name, _ in weights.weights}):
+        raise Refused(f"policies/confidence.yaml: {model} has no weight for {unknown[0]!r}: add one")
     features = tuple(
         Feature(name, round(seen[name].value, 4) if name in seen else 0.0, weight, seen[name].why if name in seen else "not observed")
-        for name, weight in model.weights
+        for name, weight in weights.weights
     )
-    log_odds = model.bias + sum(feature.weight * feature.value for feature in features)
+    log_odds = weights.bias + sum(feature.weight * feature.value for feature in features)
     return features, round(_sigmoid(log_odds), 4)
 
 

@@ -36,16 +36,22 @@ class EdgeShift:
 
 
 def comparable(case: Case) -> bool:
-    """Whether there is a before to compare with at all. Requests that do not come leave nothing to compare: no call explains them."""
+    """Whether there is a before to compare with at all."""
     signal = case.incident.signal
-    if signal.before.requests == 0 or signal.kind is SignalKind.THROUGHPUT or signal.kind.of_service:
+    if signal.before.requests == 0:
         return False
-    return signal.kind is SignalKind.ERRORS or (signal.before.p99_ms is not None and signal.now.p99_ms is not None)
+    return signal.kind is not SignalKind.LATENCY or (signal.before.p99_ms is not None and signal.now.p99_ms is not None)
 
 
 def operation_excess(case: Case) -> float:
-    """What the operation itself got worse by: milliseconds of p99, or error ratio."""
+    """What the operation itself got worse by: milliseconds of p99, error ratio, share of the requests that stay away; of a gauge that is
+    nearly full, and of error logs, 1: no call has a part of them.
+    """
     signal = case.incident.signal
+    if signal.kind.of_service:
+        return 1.0
+    if signal.kind is SignalKind.THROUGHPUT:
+        return clip(1.0 - signal.now.rate / signal.before.rate) if signal.before.rate else 0.0
     if signal.kind is SignalKind.ERRORS:
         return max(0.0, signal.now.error_ratio - signal.before.error_ratio)
     if signal.before.p99_ms is None or signal.now.p99_ms is None:
@@ -61,16 +67,24 @@ def shift(edge: EdgeStat, case: Case) -> EdgeShift:
 
 
 def _ended(edge: EdgeStat, case: Case, whole: float) -> EdgeShift:
-    if not edge.before_requests or not edge.now_requests or whole <= 0:
+    signal = case.incident.signal
+    if not edge.before_requests or not edge.now_requests or whole <= 0 or (signal.kind.of_service and edge.caller != signal.service):
         return EdgeShift(edge, 0.0, 0.0, 0.0)
-    if case.incident.signal.kind is SignalKind.ERRORS:
+    if by_failures(signal.kind):
         excess = max(0.0, edge.now_errors / edge.now_requests - edge.before_errors / edge.before_requests)
-        return EdgeShift(edge, excess, clip(excess / CLEARLY_FAILING), clip(excess / whole))
+        worse = clip(excess / CLEARLY_FAILING)
+        return EdgeShift(edge, excess, worse, worse if signal.kind.of_service else clip(excess / whole))
     if edge.before_p99_ms is None or edge.now_p99_ms is None:
         return EdgeShift(edge, 0.0, 0.0, 0.0)
     excess = max(0.0, edge.now_p99_ms - edge.before_p99_ms)
     ratio = edge.now_p99_ms / max(edge.before_p99_ms, 1.0)
-    return EdgeShift(edge, excess, log_scale(ratio, CLEARLY_SLOWER), clip(excess / whole))
+    worse = log_scale(ratio, CLEARLY_SLOWER)
+    return EdgeShift(edge, excess, worse, worse if signal.kind.of_service else clip(excess / whole))
+
+
+def by_failures(kind: SignalKind) -> bool:
+    """Whether calls count as worse for failing rather than for taking long: the few requests that come cannot say why others stay away."""
+    return kind in (SignalKind.ERRORS, SignalKind.LOG_ERRORS, SignalKind.THROUGHPUT)
 
 
 def log_scale(ratio: float, full: float) -> float:
@@ -102,7 +116,7 @@ def dependency_candidates(case: Case) -> tuple[Candidate, ...]:
 
 
 def _candidate(one: EdgeShift, shifts: tuple[EdgeShift, ...], case: Case) -> Candidate:
-    edge, errors = one.edge, case.incident.signal.kind is SignalKind.ERRORS
+    edge, errors = one.edge, by_failures(case.incident.signal.kind)
     below = explained_below(one, shifts, case)
     agreeing, bad = _agreeing(one, case)
     caller, peer = plain(edge.caller), plain(edge.peer)
@@ -126,6 +140,7 @@ def _candidate(one: EdgeShift, shifts: tuple[EdgeShift, ...], case: Case) -> Can
         measures=measures,
         claims=_claims(one, shifts, agreeing, case),
         own=(edge.id,),
+        model="dependency",
     )
 
 
@@ -145,7 +160,8 @@ def _worse_text(one: EdgeShift, errors: bool) -> str:
 
 def _claims(one: EdgeShift, shifts: tuple[EdgeShift, ...], agreeing: tuple[str, ...], case: Case) -> tuple[Claim, ...]:
     edge, caller, peer = one.edge, plain(one.edge.caller), plain(one.edge.peer)
-    errors = case.incident.signal.kind is SignalKind.ERRORS
+    signal = case.incident.signal
+    errors = by_failures(signal.kind)
     normal = [s.edge for s in shifts if s.edge.caller == edge.caller and s.edge.peer != edge.peer and s.worse < one.worse / 4]
     ids = (edge.id, *(e.id for e in normal))
     if one.silent:
@@ -153,8 +169,10 @@ def _claims(one: EdgeShift, shifts: tuple[EdgeShift, ...], agreeing: tuple[str, 
         claims = [Claim(text, ids)]
     else:
         verb = "fail more often" if errors else "take longer"
-        share = f"{percent(one.explains)} of what {plain(case.incident.signal.operation)} got worse by"
-        claims = [Claim(f"Calls from {caller} to {peer} {verb}: {_worse_text(one, errors)}. That explains {share}.", (edge.id,))]
+        explains = (
+            "" if signal.kind.of_service else f" That explains {percent(one.explains)} of what {plain(signal.operation)} got worse by."
+        )
+        claims = [Claim(f"Calls from {caller} to {peer} {verb}: {_worse_text(one, errors)}.{explains}", (edge.id,))]
         if normal:
             claims.append(Claim(f"{caller}'s other calls stayed as they were: {', '.join(plain(e.peer) for e in normal)}.", ids))
     if agreeing:
@@ -168,7 +186,7 @@ def _agreeing(one: EdgeShift, case: Case) -> tuple[tuple[str, ...], tuple[TraceV
     edge, bad = one.edge, tuple(trace for trace in case.evidence.traces if trace.bad)
     if one.silent:
         return tuple(trace.id for trace in bad if lacks_call(edge, trace)), bad
-    errors, found = case.incident.signal.kind is SignalKind.ERRORS, []
+    errors, found = by_failures(case.incident.signal.kind), []
     for trace in bad:
         length_ms = max((s.offset_ms + s.duration_ms for s in trace.spans), default=0.0)
         calls = [s for s in trace.spans if s.kind == "client" and (s.service, s.peer) == (edge.caller, edge.peer)]

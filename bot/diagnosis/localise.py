@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bot.diagnosis.candidate import Candidate, Measure, clip
@@ -12,12 +12,16 @@ from bot.diagnosis.describe import describe
 from bot.diagnosis.edges import CLEARLY_SLOWER, comparable, dependency_candidates, explained_below, log_scale, operation_excess, shift
 from bot.diagnosis.overlap import names_callee
 from bot.diagnosis.plain import percent, plain
+from bot.diagnosis.presence import presence_candidates
+from bot.diagnosis.slowdowns import slowdown_candidates
+from bot.diagnosis.spent import Spent, spent
 from bot.diagnosis.switches import setting_candidates
 from bot.model import SignalKind
 
 CALLER_SHARE = 0.3  # of a slow call, a change at the caller (how it asks) rather than at the callee
 ECHO_OF_UNSEEN = 0.1  # exceptions in a caller whose failing callee shows no cause of its own: hardly excused
 CHANGED_CALLEE = 0.5  # a dependency that was itself just changed for the worse keeps this much less of the blame
+RETUNED_CALL = 0.8  # the same when its caller's settings for it were: they say what the call does, the peer may be as it was
 MUCH_MORE_TRAFFIC = 4.0  # times as many requests as before explain any slowness
 RIVAL_FROM, RIVAL_EQUAL = 0.5, 0.9  # runner-up's share of the first one's score: from here it is a rival, here as good as equal
 
@@ -33,19 +37,30 @@ class Localisation:
 
 def localise(case: Case) -> Localisation:
     """Ranks everything that the evidence can blame. The order of the evidence does not matter."""
-    looked_at = tuple(
-        name for name, seen in (("calls", case.evidence.edges), ("exceptions", case.evidence.errors), ("changes", case.changes)) if seen
-    )
+    evidence = case.evidence
+    parts = (("calls", evidence.edges), ("exceptions", evidence.errors), ("log lines", evidence.logs), ("changes", case.changes))
+    looked_at = tuple(name for name, seen in parts if seen)
     if not comparable(case) or operation_excess(case) <= 0:
         return Localisation((), comparable(case), looked_at)
     dependencies = dependency_candidates(case)
-    blamed, echoes = _blame(case, dependencies), _echoes(case)
-    changes = change_candidates(case, blamed, echoes)
-    switches = setting_candidates(case, blamed, echoes)
-    dependencies = tuple(_less_the_changed(candidate, (*changes, *switches), case) for candidate in dependencies)
-    ranked = sorted((*dependencies, *changes, *switches), key=lambda c: (-c.suspect.score, c.suspect.kind, c.suspect.name, c.suspect.at))
+    changes = _changed(case, dependencies)
+    dependencies = tuple(_less_the_changed(candidate, changes, case) for candidate in dependencies)
+    ranked = sorted((*dependencies, *changes), key=lambda c: (-c.suspect.score, c.suspect.kind, c.suspect.name, c.suspect.at))
     found = tuple(_with_rivalry(c, ranked, case) for c in ranked if not _was_tried(c, case))
     return Localisation(found, True, looked_at)
+
+
+def _changed(case: Case, dependencies: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """Commits and settings, by what the signal lets one see of them."""
+    kind = case.incident.signal.kind
+    if kind is SignalKind.ERRORS:
+        echoes = _echoes(case)
+        return (*change_candidates(case, echoes), *setting_candidates(case, {}, echoes))
+    if kind is not SignalKind.LATENCY:
+        return presence_candidates(case)
+    seen = spent(case.evidence.traces)
+    blamed = _blame(case, dependencies, seen)
+    return (*slowdown_candidates(case, blamed, seen), *setting_candidates(case, blamed, {}))
 
 
 def _was_tried(candidate: Candidate, case: Case) -> bool:
@@ -59,15 +74,20 @@ def signature_of(case: Case, candidate: Candidate) -> str:
     return str(describe(case, candidate))
 
 
-def _blame(case: Case, dependencies: Iterable[Candidate]) -> dict[str, float]:
-    """Service → how much of the slowness ends there: in callees by their edges, in the entry service by what is left."""
+def _blame(case: Case, dependencies: Iterable[Candidate], seen: Mapping[str, Spent]) -> dict[str, float]:
+    """Service → how much of the slowness ends there: by what the exemplars spend longer on where they tell, else in callees by their edges
+    and in the entry service by what is left.
+    """
     signal = case.incident.signal
     blame: dict[str, float] = {}
     for candidate in dependencies:
         suspect = candidate.suspect
         blame[suspect.name] = max(blame.get(suspect.name, 0.0), suspect.score)
         blame[suspect.at] = max(blame.get(suspect.at, 0.0), CALLER_SHARE * suspect.score)
-    if signal.kind is SignalKind.LATENCY and signal.now.p99_ms and signal.before.p99_ms:
+    if seen:
+        callers = {candidate.suspect.at for candidate in dependencies}
+        return {**{at: blame[at] * CALLER_SHARE for at in callers}, **{service: one.share for service, one in seen.items()}}
+    if signal.now.p99_ms and signal.before.p99_ms:
         below = max((shift(edge, case).explains for edge in case.evidence.edges if edge.caller == signal.service), default=0.0)
         own = (1.0 - below) * log_scale(signal.now.p99_ms / signal.before.p99_ms, CLEARLY_SLOWER)
         blame[signal.service] = max(blame.get(signal.service, 0.0), own)
@@ -76,8 +96,6 @@ def _blame(case: Case, dependencies: Iterable[Candidate]) -> dict[str, float]:
 
 def _echoes(case: Case) -> dict[str, float]:
     """Service → how far its exceptions are only the echo of calls that failed."""
-    if case.incident.signal.kind is not SignalKind.ERRORS:
-        return {}
     shifts = tuple(shift(edge, case) for edge in case.evidence.edges)
     echoes: dict[str, float] = {}
     for one in shifts:
@@ -93,9 +111,9 @@ def _less_the_changed(candidate: Candidate, changes: Iterable[Candidate], case: 
     """A dependency that was just changed for the worse, or how its caller treats it: the change is the better explanation."""
     caller, peer = candidate.suspect.at, candidate.suspect.name
     retuned = {change.commit.sha for change in case.changes if names_callee(change, caller, peer)}
-    guilty = [c.suspect for c in changes if c.suspect.at == peer or (c.suspect.at == caller and c.suspect.name in retuned)]
-    changed = max((suspect.score for suspect in guilty), default=0.0)
-    return candidate.rescored(candidate.suspect.score * (1.0 - CHANGED_CALLEE * changed))
+    less = [CHANGED_CALLEE * c.suspect.score for c in changes if c.suspect.at == peer]
+    less += [RETUNED_CALL * c.suspect.score for c in changes if c.suspect.at == caller and c.suspect.name in retuned]
+    return candidate.rescored(candidate.suspect.score * (1.0 - max(less, default=0.0)))
 
 
 def _with_rivalry(candidate: Candidate, ranked: Iterable[Candidate], case: Case) -> Candidate:
@@ -132,11 +150,22 @@ def _siblings(candidate: Candidate, case: Case) -> Iterable[Rival]:
         yield other / own, f"{plain(caller)}'s other calls got worse as well, by {{}} as much"
 
 
-def _growth(candidate: Candidate, case: Case) -> Iterable[Rival]:
-    """Slowness under more traffic than before needs no other cause. Failures are left out: they may be what people retry."""
+def _times_as_many(case: Case) -> float:
+    """Requests a second, now against before; of a gauge's service the calls to it and by it, as nobody counted its requests."""
     signal = case.incident.signal
-    if signal.kind is not SignalKind.LATENCY or not signal.before.rate or candidate.suspect.kind == "setting":
+    if not signal.kind.of_service:
+        return signal.now.rate / signal.before.rate if signal.before.rate else 1.0
+    calls = [edge for edge in case.evidence.edges if signal.service in (edge.caller, edge.peer)]
+    before, now = sum(edge.before_requests for edge in calls), sum(edge.now_requests for edge in calls)
+    past_s, since_s = signal.before.end_s - signal.before.start_s, case.evidence.taken_s - signal.first_bad_s
+    return (now / since_s) / (before / past_s) if before and past_s > 0 and since_s > 0 else 1.0
+
+
+def _growth(candidate: Candidate, case: Case) -> Iterable[Rival]:
+    """Slowness, or a full gauge, under more traffic than before needs no other cause. Failures may be what people retry."""
+    signal = case.incident.signal
+    if signal.kind not in (SignalKind.LATENCY, SignalKind.SATURATION) or candidate.suspect.kind == "setting":
         return
-    grown = log_scale(signal.now.rate / signal.before.rate, MUCH_MORE_TRAFFIC)
+    grown = log_scale(_times_as_many(case), MUCH_MORE_TRAFFIC)
     if grown:
         yield grown, "there are more requests than before, which explains {} of it"

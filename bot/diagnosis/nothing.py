@@ -1,19 +1,37 @@
-"""What to say when nobody is to blame: what was compared, what changed before it began, and whether there is simply more to do."""
+"""What to say when nobody is to blame: what was compared, what changed before it began, what the traces show all the same, and whether
+there is simply more to do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
 from bot.diagnosis.localise import Localisation
+from bot.diagnosis.patterns import patterns
 from bot.diagnosis.plain import plain
+from bot.model import SignalKind
 
 MORE_TRAFFIC = 1.5  # times as many requests as before: worth saying
+_HAPPENED: Mapping[SignalKind, str] = {
+    SignalKind.LATENCY: "{} got worse",
+    SignalKind.ERRORS: "{} got worse",
+    SignalKind.THROUGHPUT: "{} gets fewer requests than before",
+    SignalKind.SATURATION: "{} is nearly used up",
+    SignalKind.LOG_ERRORS: "There are more {} than before",
+}
 
 
 def no_culprit(case: Case, localisation: Localisation) -> str:
     """One or two sentences: it got worse, and nothing that the evidence shows can have caused it."""
     operation = plain(f"{case.incident.signal.operation} of {case.incident.signal.service}")
-    looked = _joined([*_calls(case, localisation), *_exceptions(case, localisation)])
-    return f"{operation} got worse, but I see no cause: {looked}, and {_changed(case)}.{_traffic(case)}"
+    kind = case.incident.signal.kind
+    looked = [*_calls(case, localisation), *_exceptions(case, localisation)]
+    compared = f"{_joined(looked)}, and {_changed(case)}" if looked else _changed(case)
+    shown = patterns(case.evidence.traces)
+    if shown:
+        told = "; ".join(pattern.text for pattern in shown)
+        return f"{_HAPPENED[kind].format(operation)}, and no change explains it: {compared}. What the traces show: {told}.{_traffic(case)}"
+    return f"{_HAPPENED[kind].format(operation)}, but I see no cause: {compared}.{_traffic(case)}"
 
 
 def _calls(case: Case, localisation: Localisation) -> list[str]:
@@ -43,7 +61,7 @@ def _changed(case: Case) -> str:
 
 def _traffic(case: Case) -> str:
     before, now = case.incident.signal.before.rate, case.incident.signal.now.rate
-    if not before or now < MORE_TRAFFIC * before:
+    if case.incident.signal.kind.of_service or not before or now < MORE_TRAFFIC * before:
         return ""
     return f" It gets {now / before:.1f} times as many requests as before, which may be all there is to it."
 

@@ -47,3 +47,8 @@ def came_from(line: int, patch: str) -> int | None:
         elif sign == "-" and new <= line:
             shift += 1
     return max(1, line + shift)
+
+
+def added(patch: str) -> tuple[str, ...]:
+    """The lines that a patch adds, without their sign."""
+    return tuple(line[1:] for line in patch.split("\n") if line.startswith("+") and not line.startswith("+++"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bot.diagnosis.budget import Meter
 from bot.diagnosis.case import Case
 from bot.diagnosis.localise import localise
+from bot.diagnosis.log_lines import log_claims
+from bot.diagnosis.patterns import patterns
 from bot.diagnosis.tools import blame_frames
 from bot.model import Claim, Opinion
 
@@ -25,7 +27,11 @@ class EvidenceReasoner:
         return Opinion(
             cause=candidates[0].cause if candidates else "",
             suspects=tuple(candidate.suspect for candidate in candidates),
-            claims=(*dict.fromkeys(claim for candidate in serious for claim in candidate.claims), *_blamed(case)),
+            claims=(
+                *dict.fromkeys(claim for candidate in serious for claim in (*candidate.claims, *log_claims(candidate.suspect.at, case))),
+                *(pattern.claim() for pattern in patterns(case.evidence.traces)),
+                *_blamed(case),
+            ),
             reasoner=self.name,
             lookups=blame_frames(case),
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bot.diagnosis.candidate import clip
 from bot.diagnosis.case import Case
-from bot.evidence import EdgeStat, TraceView
+from bot.evidence import EdgeStat, SpanView, TraceView
 from bot.model import SignalKind
 
 SEEN_CALLS = 3  # of a sibling, and expected of the silent one; fewer prove nothing
@@ -18,7 +18,7 @@ CLEARLY_SILENT = 0.5  # share of the expected calls that is missing; less is tra
 def silence(edge: EdgeStat, case: Case) -> float:
     """Share of an edge's expected calls that did not end, 0..1; 0 unless its siblings show that the caller went on calling."""
     missing = _missing(edge, case)
-    if not missing:
+    if not missing or _goes_on(edge, case):
         return 0.0
     for other in siblings(edge, case):
         if _missing(other, case) and _follows(edge, other, case):
@@ -43,9 +43,20 @@ def lacks_call(edge: EdgeStat, trace: TraceView) -> bool:
     return bool(peers) and edge.peer not in peers
 
 
+def _goes_on(edge: EdgeStat, case: Case) -> bool:
+    """Whether most bad exemplars show that the call ended: it is the siblings that are called more often."""
+    bad = [trace for trace in case.evidence.traces if trace.bad]
+    ended = [trace for trace in bad if any(_is_call(s, edge) and s.finished for s in trace.spans)]
+    return len(ended) * 2 > len(bad)
+
+
+def _is_call(span: SpanView, edge: EdgeStat) -> bool:
+    return span.kind == "client" and (span.service, span.peer) == (edge.caller, edge.peer)
+
+
 def _missing(edge: EdgeStat, case: Case) -> float:
     others = lively(edge, case)
-    if case.incident.signal.kind is not SignalKind.LATENCY or not others:
+    if case.incident.signal.kind not in (SignalKind.LATENCY, SignalKind.THROUGHPUT) or not others:
         return 0.0
     expected = edge.before_requests * others[0].now_requests / others[0].before_requests
     if expected < SEEN_CALLS:

@@ -12,6 +12,7 @@ from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new
 from bot.diagnosis.edges import shift
 from bot.diagnosis.joins import later, nearness
 from bot.diagnosis.plain import clock, percent, plain
+from bot.diagnosis.slowdowns import AT_ONCE
 from bot.evidence import ConfigChange
 from bot.model import Claim, SignalKind, Suspect
 
@@ -21,12 +22,17 @@ WORTH_NAMING = 0.05
 
 
 def setting_candidates(case: Case, blame: Mapping[str, float], caused_elsewhere: Mapping[str, float]) -> tuple[Candidate, ...]:
-    """One candidate for each setting that something speaks for; the arguments are those of `change_candidates`."""
-    found = [_candidate(change, case, blame, caused_elsewhere) for change in case.evidence.changes if not _came_with_a_deploy(change, case)]
+    """One candidate for each setting that something speaks for.
+
+    `blame`: service → how much of the slowness ends there; `caused_elsewhere`: service → how far its exceptions are only an echo; 0..1.
+    """
+    alone = (change for change in case.evidence.changes if not came_with_a_deploy(change, case))
+    found = [_candidate(change, case, blame, caused_elsewhere) for change in alone]
     return tuple(c for c in found if c is not None and c.suspect.score >= WORTH_NAMING)
 
 
-def _came_with_a_deploy(change: ConfigChange, case: Case) -> bool:
+def came_with_a_deploy(change: ConfigChange, case: Case) -> bool:
+    """Whether its service began to answer from another commit at the same time."""
     marks = [mark for mark in case.evidence.deploys if mark.service == change.service and mark.previous_commit]
     return any(abs(mark.first_seen_s - change.first_seen_s) <= CLOCK_SLACK_S for mark in marks)
 
@@ -43,18 +49,19 @@ def _candidate(change: ConfigChange, case: Case, blame: Mapping[str, float], cau
     switched = f"from {plain(change.previous_value)} to {plain(change.value)}"
     what = "failure" if errors else "slow request"
     text = f"{key} of {service} went {switched} at {clock(change.first_seen_s)}; the first {what} came {later(gap_s)}."
+    kept = NO_CODE if errors else fits ** (AT_ONCE - 1)
     return Candidate(
-        suspect=Suspect("setting", change.key, change.service, round(fits * place * NO_CODE, 4)),
+        suspect=Suspect("setting", change.key, change.service, round(fits * place * kept, 4)),
         mechanism="change-breaks" if errors else "change-slows",
         roles=(change.service, "setting", change.key),
         cause=f"{key} of {service} was set {switched}, and {service} {'fails' if errors else 'is slow'} since.",
         measures=(
             Measure("deploy_match", fits, f"{service} took the new value, and went bad {later(gap_s)}"),
-            Measure("code_match", 0.0, "a setting leaves no line in a stack"),
             Measure("worse_now", place, f"{percent(place)} of what got worse shows in {service}"),
         ),
         claims=(Claim(text, (change.id, *(group.id for group in own))),),
         own=(change.id,),
+        model="setting",
     )
 
 

@@ -35,7 +35,7 @@ from bot.signature import parse as parse_signature
 
 FOLDER = "policies"
 NAMES = ("slo", "services", "known", "autonomy", "confidence", "guardrail")
-CONFIDENCE_KINDS = ("dependency", "change", "remembered")
+CONFIDENCE_KINDS = ("dependency", "change", "timing", "setting", "remembered")
 _FILE_LIMIT = 256 * 1024
 _OBJECTIVE = ("service", "operation", "p99_ms", "error_ratio", "window_s", "min_requests", "min_bad")
 _OBJECTIVE_OPTIONAL = ("quantile", "availability")

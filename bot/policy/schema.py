@@ -156,7 +156,7 @@ class Policies:
     services: tuple[ServiceSpec, ...]
     bound_dependency: BoundDependency
     autonomy: Autonomy
-    confidence: tuple[tuple[str, ConfidenceModel], ...]  # "dependency", "change", "remembered"
+    confidence: tuple[tuple[str, ConfidenceModel], ...]  # "dependency", "change", "timing", "setting", "remembered"
     rules: tuple[Rule, ...]
     sha: str  # sha256 of all files' text: what a verdict was judged by
     maintenance: tuple[Window, ...] = ()  # policies/slo.yaml

@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("chromadb", "langgraph", "langchain_core", "openai", "numpy")
+HEAVY = ("chromadb", "langgraph", "langchain_core", "openai", "githubkit", "numpy")
 
 
 def loaded_by(modules: str) -> str:
-    script = f"import sys, {modules}; print([name for name in {(*HEAVY, 'githubkit')!r} if name in sys.modules])"
+    script = f"import sys, {modules}; print([name for name in {HEAVY!r} if name in sys.modules])"
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.strip()
 
 

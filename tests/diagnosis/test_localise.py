@@ -113,7 +113,7 @@ def test_requests_that_do_not_come_are_explained_by_no_call() -> None:
     case = hang_case()
     record = cases.incident(SignalKind.THROUGHPUT, case.evidence, cases.measured(300), cases.measured(6100, requests=3))
     diagnosis = diagnose(replace(case, incident=record))
-    assert (diagnosis.verdict, diagnosis.confidence, diagnosis.remedy) == ("inconclusive", 0.0, None)
+    assert (diagnosis.verdict, diagnosis.confidence, diagnosis.remedy) == ("no-culprit", 0.0, None)
 
 
 def test_nothing_that_is_seen_got_worse_then_there_is_no_culprit() -> None:

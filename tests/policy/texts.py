@@ -18,6 +18,8 @@ TEXTS = {
     "  settings:\n    breaker.enabled: true\n    fallback: omit\n",
     "autonomy": (SHIPPED / "autonomy.yaml").read_text(encoding="utf-8"),
     "confidence": "confidence:\n  dependency: {bias: -1, weights: {a: 2.0}}\n  change: {bias: -1, weights: {a: 2}}\n"
+    "  timing: {bias: -1, weights: {a: 2}}\n"
+    "  setting: {bias: -1, weights: {a: 2}}\n"
     "  remembered: {bias: 0, weights: {b: 1, a: -1}}\n",
     "guardrail": (SHIPPED / "guardrail.yaml").read_text(encoding="utf-8"),
 }

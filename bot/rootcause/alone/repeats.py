@@ -38,6 +38,11 @@ MAX_STRENGTH = 2.4  # below that of an error that reached the user
 
 def repeated_calls(forest: Forest, root: Span) -> Iterator[Finding]:
     """One finding for each place that asks for items one by one."""
+    return (_finding(parent, group) for parent, group in loops(forest, root))
+
+
+def loops(forest: Forest, root: Span) -> Iterator[tuple[Span, Sequence[Span]]]:
+    """Each span that asks for items one by one, with those calls."""
     background = root.kind in (INTERNAL, CONSUMER)
     for parent in below(forest, root):
         groups: dict[tuple[str, ...], list[Span]] = defaultdict(list)
@@ -45,7 +50,7 @@ def repeated_calls(forest: Forest, root: Span) -> Iterator[Finding]:
             groups[signature(kid)].append(kid)
         for group in groups.values():
             if len(group) >= MIN_CALLS and _one_by_one(forest, parent, group, background):
-                yield _finding(parent, group)
+                yield parent, group
 
 
 def _one_by_one(forest: Forest, parent: Span, group: Sequence[Span], background: bool) -> bool:

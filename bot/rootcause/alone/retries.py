@@ -23,10 +23,14 @@ STRENGTH = 3.0  # above a failure's: the failure is what is retried
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """`span_ids`: everything below the attempts; failures among them are explained."""
+    """`span_ids`: everything below the attempts; failures among them are explained. `parent` makes the attempts, `first` is the first of
+    them, `total` how many there are at the innermost call."""
 
     finding: Finding
     span_ids: frozenset[Key]
+    parent: Span
+    first: Span
+    total: int
 
 
 def retries(forest: Forest, root: Span) -> Iterator[Storm]:
@@ -42,7 +46,7 @@ def retries(forest: Forest, root: Span) -> Iterator[Storm]:
             if enough or (overloaded and len(attempts) >= OVERLOAD_ATTEMPTS):
                 keys = frozenset(key_of(one) for attempt in attempts for one in below(forest, attempt))
                 inside |= keys
-                yield Storm(_finding(parent, attempts, total, overloaded), keys)
+                yield Storm(_finding(parent, attempts, total, overloaded), keys, parent, attempts[0], total)
 
 
 def _attempts(forest: Forest, parent: Span) -> Iterator[list[Span]]:

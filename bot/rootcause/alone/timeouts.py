@@ -23,10 +23,11 @@ WEAK_STRENGTH = 1.2  # the round duration of a failed call alone
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """`span_ids`: the calls that were given up, whose failure is explained."""
+    """`call` was given up; `span_ids`: the calls whose failure that explains."""
 
     finding: Finding
     span_ids: frozenset[Key]
+    call: Span
 
 
 def timeouts(forest: Forest, root: Span) -> Iterator[Late]:
@@ -38,10 +39,11 @@ def timeouts(forest: Forest, root: Span) -> Iterator[Late]:
         told = call.failed or says_timeout(call)
         if going_on and (told or (is_round(duration_ns(call)) and call.kind in (0, CLIENT))):
             slow = deepest(forest, going_on[0])
-            yield Late(_finding(call, slow, STRENGTH, f"went on for {milliseconds(duration_ns(going_on[0]))}"), frozenset({key_of(call)}))
+            went_on = f"went on for {milliseconds(duration_ns(going_on[0]))}"
+            yield Late(_finding(call, slow, STRENGTH, went_on), frozenset({key_of(call)}), call)
         elif told and not forest.remote(call) and call.peer and (says_timeout(call) or is_round(duration_ns(call))):
             strength = STRENGTH if says_timeout(call) and is_round(duration_ns(call)) else WEAK_STRENGTH
-            yield Late(_unseen(call, strength), frozenset({key_of(call)}))
+            yield Late(_unseen(call, strength), frozenset({key_of(call)}), call)
 
 
 def is_round(duration: int) -> bool:
