@@ -3,36 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from benchmarks.confidence import ENOUGH, HELD_OUT, NEEDED, Answer, answers, confidence_of, fit, report, shipped, wilson_low
 from benchmarks.confidence_cases import FAMILIES, generate
 
 POLICIES = shipped()
 MODELS = {kind: model for kind, model in POLICIES.confidence if kind in NEEDED}
-CASES = answers(range(HELD_OUT + 5_000, HELD_OUT + 5_000 + 20 * len(FAMILIES)), POLICIES)
+FIRST = HELD_OUT + 5_000
+
+
+@cache
+def cases() -> list[Answer]:
+    return answers(range(FIRST, FIRST + 12 * len(FAMILIES)), POLICIES)
 
 
 def test_nine_of_ten_answers_above_the_limit_are_right_and_the_others_say_how_sure_they_are() -> None:
-    found = report(CASES, MODELS)
+    found = report(cases(), MODELS)
     assert found["sure_precision"] >= 0.93 and found["sure_share"] >= 0.30
     assert found["ece"] <= 0.10
 
 
 def test_where_nobody_is_to_blame_hardly_anybody_is_acted_against() -> None:
-    blameless = [one for one in CASES if not one.has_culprit]
+    blameless = [one for one in cases() if not one.has_culprit]
     sure = [one for one in blameless if one.kind and confidence_of(one, MODELS) > ENOUGH]
-    assert len(blameless) >= 100 and len(sure) <= 0.03 * len(blameless)
+    assert len(blameless) >= 60 and len(sure) <= 0.03 * len(blameless)
 
 
 def test_a_switched_setting_that_is_named_rightly_is_never_acted_upon() -> None:
-    named = [one for one in CASES if one.kind == "setting"]
+    named = [one for one in cases() if one.kind == "setting"]
     assert sum(one.right for one in named) > 0.7 * len(named) > 0
     assert all(confidence_of(one, MODELS) <= ENOUGH for one in named)
 
 
 def test_a_seed_is_a_case_and_every_family_comes() -> None:
     assert generate(7, POLICIES).case == generate(7, POLICIES).case != generate(19, POLICIES).case
-    assert {one.family for one in CASES} == set(FAMILIES)
+    assert {one.family for one in cases()} == set(FAMILIES)
 
 
 def test_without_any_one_of_the_needed_features_nobody_acts_alone() -> None:
@@ -46,8 +52,8 @@ def test_without_any_one_of_the_needed_features_nobody_acts_alone() -> None:
 
 
 def test_fitting_again_what_was_fitted_hardly_moves_it() -> None:
-    again = fit(answers(range(30 * len(FAMILIES)), POLICIES), MODELS)
-    before, after = report(CASES, MODELS), report(CASES, again)
+    again = fit(answers(range(15 * len(FAMILIES)), POLICIES), MODELS)
+    before, after = report(cases(), MODELS), report(cases(), again)
     assert abs(before["ece"] - after["ece"]) <= 0.04 and abs(before["sure_precision"] - after["sure_precision"]) <= 0.04
 
 
