@@ -11,6 +11,7 @@ from types import MappingProxyType
 from bot.agents.markdown_lines import visible_lines
 
 _COMMAND = re.compile(r"/sre(?:[ \t]+(\S+)(?:[ \t]+(.*?))?)?[ \t]*", re.IGNORECASE | re.ASCII)
+_BEGINS = re.compile(r"(?:^|[\r\n])[ \t]*/sre", re.IGNORECASE | re.ASCII)
 _COMMANDS_PER_COMMENT = 5
 _ARGUMENT_LIMIT = 200
 WHO_MAY = ("write", "admin")
@@ -58,7 +59,7 @@ def parse_commands(body: str) -> tuple[Command, ...]:
 
     The caller leaves out edited comments, other bots' and those that carry our own mark.
     """
-    if "/sre" not in body.lower():  # nearly all comments, at every look
+    if _BEGINS.search(body) is None:  # nearly all comments, at every look
         return ()
     found = [command for line in visible_lines(body) if (command := _parse_line(line))]
     return tuple(found[:_COMMANDS_PER_COMMENT])
