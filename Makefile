@@ -29,8 +29,8 @@ up: setup
 	@$(BIN)/python -m bot demo --fault none
 
 test: setup
-	@$(BIN)/python -m pytest -n 4 --dist worksteal -m "not e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
-	@$(BIN)/python -m pytest -n 2 -m e2e $(if $(findstring tests/,$(ARGS)),,$(E2E)) $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python -m pytest -n 3 -m e2e $(if $(findstring tests/,$(ARGS)),,$(E2E)) $(ARGS) || [ $$? -eq $(NO_TESTS) ]
 
 lint: setup
 	@sh scripts/lint.sh

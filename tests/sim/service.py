@@ -59,13 +59,14 @@ class Service:
 
     def measure_window(self, start_s: float, end_s: float) -> Measurement:
         requests = bad = 0.0
-        for i, segment in enumerate(self.segments):
-            until_s = self.segments[i + 1].start_s if i + 1 < len(self.segments) else end_s
+        until_s = end_s
+        for segment in reversed(self.segments):
             if until_s <= start_s:
-                continue
+                break
             overlap_s = max(0.0, min(end_s, until_s) - max(start_s, segment.start_s))
             requests += overlap_s * RATE_PER_S * segment.traffic
             bad += overlap_s * RATE_PER_S * segment.traffic * segment.bad
+            until_s = segment.start_s
         count, spoiled = int(requests), min(int(requests), int(bad))
         errors = spoiled if self._kind() is SignalKind.ERRORS else 0
         slow = spoiled - errors
