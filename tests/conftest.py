@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import tempfile
 from pathlib import Path
@@ -22,6 +23,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.basetemp = config.stash[SCRATCH] = Path(tempfile.mkdtemp(prefix="sre-space-tests-", dir=IN_MEMORY))
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is loaded by now stays: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """What failing tests wrote stays, to be looked at."""
     if exitstatus != pytest.ExitCode.TESTS_FAILED and (scratch := session.config.stash.get(SCRATCH, None)):
@@ -34,7 +41,7 @@ def _has_room() -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """By `turn`, where a test has one: workers take the long tests in pairs from the front, and so end at about the same time."""
+    """By `turn`, where a test has one: three workers are handed them in rotation, and so end at about the same time."""
     for item in items:
         if _turn(item) >= 0 and item.path.parent.name != E2E_FOLDER:
             raise pytest.UsageError(f"{item.nodeid}: `make test` looks for end-to-end tests in tests/{E2E_FOLDER} only: move it there")

@@ -61,7 +61,7 @@ def caught(mutant: Mutant, seeds: int) -> str:
     with tempfile.TemporaryDirectory(prefix="mutant-") as scratch:
         copy = Path(scratch)
         for folder in COPIED:
-            shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / folder, copy / folder)  # compiled files too: valid for all that is not changed
         file = copy / mutant.file
         text = file.read_text(encoding="utf-8")
         if text.count(mutant.line) != 1:
