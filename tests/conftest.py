@@ -41,7 +41,7 @@ def _has_room() -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """By `turn`, where a test has one: three workers are handed them in rotation, and so end at about the same time."""
+    """By `turn`, where a test has one: two workers are handed them in rotation, and so end at about the same time."""
     for item in items:
         if _turn(item) >= 0 and item.path.parent.name != E2E_FOLDER:
             raise pytest.UsageError(f"{item.nodeid}: `make test` looks for end-to-end tests in tests/{E2E_FOLDER} only: move it there")

@@ -37,6 +37,8 @@ def answer(case: Case, past: Sequence[PostMortem], policies: Policies) -> Diagno
     if hit is None or not hit.record.healed_last or hit.record.failed_times > hit.record.healed_times:
         return None
     _, local = weigh(first.model, measures_of(first, remedy_ready=True), policies)
+    if local <= policies.autonomy.confidence_above:
+        return None  # memory must not make up for evidence that is missing now: Brain takes its time, and looks again
     features, confidence = weigh("remembered", _measures(hit, local, policies), policies)
     return Diagnosis(
         verdict="culprit",

@@ -101,7 +101,7 @@ def test_memory_does_not_make_up_for_a_missing_deploy_match() -> None:
     case = bad_case(replace(bad_evidence(), deploys=(), errors=(error_group(ran=""),)), bad_changes(()))
     past = [remembered(issue, BREAK, HEALED, Remedy("revert", commit=cases.BAD)) for issue in range(1, 41)]
     found = answer(case, past, cases.policies())
-    assert found is not None and found.confidence <= 0.90
+    assert found is None, "Brain takes its time, and looks again"
 
 
 def test_what_the_curator_writes_is_what_memory_matches() -> None:

@@ -55,7 +55,7 @@ class Reaper:
         await asyncio.gather(*self._tasks)
 
 
-@pytest.mark.e2e(turn=2)
+@pytest.mark.e2e(turn=0)
 def test_a_bad_release_is_reverted_once_whatever_is_killed_and_the_second_time_from_memory(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await wait_until_well(world)

@@ -11,7 +11,7 @@ from bot.local.demo.story import wait_until_well
 from bot.local.world import DEVELOPER, World
 from tests.e2e.stage import Seen, all_incidents, play, until
 
-pytestmark = pytest.mark.e2e(turn=0)
+pytestmark = pytest.mark.e2e(turn=3)
 
 
 def ask_always(tree: Path) -> None:

@@ -12,7 +12,7 @@ from bot.local.demo.story import wait_until_well
 from bot.local.world import DEVELOPER, World
 from tests.e2e.stage import all_incidents, play, until
 
-pytestmark = pytest.mark.e2e(turn=3)
+pytestmark = pytest.mark.e2e(turn=2)
 
 
 def fail_the_check(tree: Path) -> None:
