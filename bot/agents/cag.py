@@ -21,7 +21,8 @@ MAX_SUSPECTS = 5
 
 
 def answer(case: Case, past: Sequence[PostMortem], policies: Policies) -> Diagnosis | None:
-    """The remembered fix, or None (Brain's turn): unknown, did not heal last time, failed more often than healed, or not applicable now.
+    """The remembered fix, or None (Brain's turn): unknown, did not heal last time, failed more often than healed, not applicable
+    now, or in an incident whose own evidence is not sure.
 
     The confidence is earned: by the track record of the signature, and by what this incident's own evidence says about the suspect.
     """
@@ -39,7 +40,7 @@ def answer(case: Case, past: Sequence[PostMortem], policies: Policies) -> Diagno
     _, local = weigh(first.model, measures_of(first, remedy_ready=True), policies)
     if local <= policies.autonomy.confidence_above:
         return None  # memory must not make up for evidence that is missing now: Brain takes its time, and looks again
-    features, confidence = weigh("remembered", _measures(hit, local, policies), policies)
+    features, confidence = weigh("remembered", _measures(hit, local), policies)
     return Diagnosis(
         verdict="culprit",
         cause=first.cause,
@@ -64,12 +65,12 @@ async def obstacle(reader: ForgeReader, policies: Policies, remedy: Remedy, base
     return ""
 
 
-def _measures(hit: Hit, local: float, policies: Policies) -> tuple[Measure, ...]:
-    enough = policies.autonomy.confidence_above  # memory must not make up for evidence that is missing now
+def _measures(hit: Hit, local: float) -> tuple[Measure, ...]:
+    """`local`: what this incident's evidence alone gives, above the limit."""
     record = hit.record
     known = f"same as in {', '.join(f'#{issue}' for issue in record.healed)}" if record.healed else "approved in policies/known.yaml"
     return (
         Measure("same_signature", hit.similarity, known if hit.similarity == 1.0 else f"{percent(hit.similarity)} {known}"),
         Measure("track_record", record.trust, f"healed {record.healed_times} of {record.healed_times + record.failed_times} times"),
-        Measure("still_localised", 1.0 if local > enough else 0.0, f"this incident's evidence alone gives {percent(local)}"),
+        Measure("still_localised", 1.0, f"this incident's evidence alone gives {percent(local)}"),
     )
