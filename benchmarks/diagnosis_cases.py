@@ -1,7 +1,7 @@
 """Labelled incidents on disk: a folder `rca/SUITE`, its answers, and what stress does to a case.
 
 answers.json: case → {"service", "fault"}, or {"none": true} for a stretch without a fault. CASE/question.json: `baseline` (a folder,
-relative to the case), `symptom` or null. CASE/incident and the baselines hold OTLP requests in JSON. A family is one fault of one service.
+relative to the case), `symptom` or null, `window` (begin and end of the incident, ns; a dump may reach back further). CASE/incident and the baselines hold OTLP requests in JSON. A family is one fault of one service.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ STRESSES: tuple[Stress, ...] = get_args(Stress)
 
 @dataclass(frozen=True)
 class Case:
-    """`service` is None for a stretch without a fault. `baselines` are all of the suite."""
+    """`service` is None for a stretch without a fault. `baselines` are all of the suite. `began_ns`: what is older is lead, not incident
+    (0: not said, the whole dump is the incident)."""
 
     suite: str
     name: str
@@ -34,6 +35,7 @@ class Case:
     baseline: Path | None
     baselines: tuple[Path, ...]
     symptom: Symptom
+    began_ns: int = 0
 
     @property
     def family(self) -> str:
@@ -56,11 +58,12 @@ def _suite(folder: Path) -> list[Case]:
     for name, answer in sorted(answers.items()):
         question = json.loads((folder / name / "question.json").read_text())
         baseline = (folder / name / question["baseline"]).resolve() if question.get("baseline") else None
-        cases.append((name, answer, baseline, _symptom(question.get("symptom"))))
-    baselines = tuple(sorted({baseline for _, _, baseline, _ in cases if baseline is not None}))
+        began_ns, _ = question.get("window") or (0, 0)
+        cases.append((name, answer, baseline, _symptom(question.get("symptom")), int(began_ns)))
+    baselines = tuple(sorted({baseline for _, _, baseline, _, _ in cases if baseline is not None}))
     return [
-        Case(folder.name, name, answer.get("service"), answer.get("fault", ""), folder / name / "incident", baseline, baselines, symptom)
-        for name, answer, baseline, symptom in cases
+        Case(folder.name, name, answer.get("service"), answer.get("fault", ""), folder / name / "incident", baseline, baselines, symptom, began_ns)
+        for name, answer, baseline, symptom, began_ns in cases
     ]
 
 
@@ -75,9 +78,9 @@ def windows(case: Case, stress: Stress = "none") -> tuple[Window, Window]:
     incident = load_window(case.incident).window
     baseline = _baseline(case, stress)
     if stress == "half":
-        incident = cut(incident, 0.5, 1.0)
+        incident = cut(incident, 0.5, 1.0, case.began_ns)
     elif stress == "firsthalf":
-        incident = cut(incident, 0.0, 0.5)
+        incident = cut(incident, 0.0, 0.5, case.began_ns)
     elif stress == "drop":
         incident = thin(incident)
     return incident, baseline
@@ -97,15 +100,15 @@ def _cached(path: Path) -> Window:
     return load_window(path).window
 
 
-def cut(window: Window, begin: float, end: float) -> Window:
-    """The stretch from `begin` to `end`, shares of the window's length. Each source is cut by its own times (clocks may differ);
-    a trace belongs to where its first span begins."""
+def cut(window: Window, begin: float, end: float, began_ns: int = 0) -> Window:
+    """The stretch from `begin` to `end`, shares of the window's length, which begins at `began_ns` at the earliest; what is older goes
+    with its beginning. Each source is cut by its own times (clocks may differ); a trace belongs to where its first span begins."""
     starts: dict[str, int] = {}
     for span in window.spans:
         starts[span.trace_id] = min(span.start_ns, starts.get(span.trace_id, span.start_ns))
-    kept = _within(list(starts.values()), begin, end)
-    kept_lines = _within([line.at_ns for line in window.logs if line.at_ns], begin, end)
-    kept_points = _within([at for one in window.series if len(one.times_ns) > 1 for at in one.times_ns], begin, end)
+    kept = _within(list(starts.values()), begin, end, began_ns)
+    kept_lines = _within([line.at_ns for line in window.logs if line.at_ns], begin, end, began_ns)
+    kept_points = _within([at for one in window.series if len(one.times_ns) > 1 for at in one.times_ns], begin, end, began_ns)
     series = []
     for one in window.series:
         pairs = [(at, value) for at, value in zip(one.times_ns, one.values, strict=True) if kept_points(at)]
@@ -119,13 +122,15 @@ def cut(window: Window, begin: float, end: float) -> Window:
     )
 
 
-def _within(times: list[int], begin: float, end: float) -> Callable[[int], bool]:
-    """Whether a time lies in the share of the stretch that `times` span; the last moment belongs to the last share."""
+def _within(times: list[int], begin: float, end: float, began_ns: int) -> Callable[[int], bool]:
+    """Whether a time lies in the share of the stretch that `times` from `began_ns` on span (all of them, if none is that young). What is
+    older belongs to the first share, the last moment to the last."""
     if not times:
         return lambda at: True
-    first, length = min(times), max(times) - min(times)
+    counted = [at for at in times if at >= began_ns] or times
+    first, length = min(counted), max(counted) - min(counted)
     low, high = first + length * begin, first + length * end
-    return lambda at: low <= at < high or (end >= 1.0 and at >= high)
+    return lambda at: (low <= at or begin <= 0.0) and (at < high or end >= 1.0)
 
 
 def thin(window: Window) -> Window:

@@ -35,6 +35,13 @@ def test_half_a_window_is_half_of_each_source() -> None:
         assert part.series[0].values == tuple(map(float, expected))
 
 
+def test_what_lies_before_the_incident_is_no_half_of_it() -> None:
+    early, late = cut(window(10), 0.0, 0.5, began_ns=4 * 10**9), cut(window(10), 0.5, 1.0, began_ns=4 * 10**9)
+    assert early.series[0].values == tuple(map(float, range(7)))  # 0 to 3 are lead, 4 to 6 the first half of what is 4 to 9
+    assert late.series[0].values == (7.0, 8.0, 9.0)
+    assert cut(window(10), 0.5, 1.0, began_ns=99 * 10**9) == cut(window(10), 0.5, 1.0)  # a clock of its own
+
+
 def test_dropped_traces_lose_their_lines_too() -> None:
     kept = thin(window(200))
     assert 60 < len(kept.spans) < 140 and {span.trace_id for span in kept.spans} == {line.trace_id for line in kept.logs}
@@ -77,9 +84,10 @@ def test_cases_are_read_as_they_lie_and_none_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "rca" / "s"
     (folder / "c" / "incident").mkdir(parents=True)
     (folder / "answers.json").write_text(json.dumps({"c": {"service": "web", "fault": "slow"}}))
-    (folder / "c" / "question.json").write_text(json.dumps({"baseline": None, "symptom": {"service": "web", "signal": "latency", "at": 3}}))
+    question = {"baseline": None, "symptom": {"service": "web", "signal": "latency", "at": 3}, "window": [5, 9]}
+    (folder / "c" / "question.json").write_text(json.dumps(question))
     (case,) = load_cases(tmp_path)
-    assert (case.family, case.symptom) == ("s/web/slow", Symptom("web", "latency", 3))
+    assert (case.family, case.symptom, case.began_ns) == ("s/web/slow", Symptom("web", "latency", 3), 5)
     assert windows(case) == (Window(), Window())
     with pytest.raises(Refused, match="no labelled incidents"):
         load_cases(tmp_path / "rca")
