@@ -1,7 +1,8 @@
 """Labelled incidents on disk: a folder `rca/SUITE`, its answers, and what stress does to a case.
 
 answers.json: case → {"service", "fault"}, or {"none": true} for a stretch without a fault. CASE/question.json: `baseline` (a folder,
-relative to the case), `symptom` or null, `window` (begin and end of the incident, ns; a dump may reach back further). CASE/incident and the baselines hold OTLP requests in JSON. A family is one fault of one service.
+relative to the case), `symptom` or null, `window` (begin and end of the incident, ns; a dump may reach back further). CASE/incident and
+the baselines hold OTLP requests in JSON. A family is one fault of one service.
 """
 
 from __future__ import annotations
@@ -62,7 +63,17 @@ def _suite(folder: Path) -> list[Case]:
         cases.append((name, answer, baseline, _symptom(question.get("symptom")), int(began_ns)))
     baselines = tuple(sorted({baseline for _, _, baseline, _, _ in cases if baseline is not None}))
     return [
-        Case(folder.name, name, answer.get("service"), answer.get("fault", ""), folder / name / "incident", baseline, baselines, symptom, began_ns)
+        Case(
+            folder.name,
+            name,
+            answer.get("service"),
+            answer.get("fault", ""),
+            folder / name / "incident",
+            baseline,
+            baselines,
+            symptom,
+            began_ns,
+        )
         for name, answer, baseline, symptom, began_ns in cases
     ]
 
