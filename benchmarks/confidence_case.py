@@ -37,6 +37,7 @@ def case_of(w: World) -> Case:
         tuple(w.deploys),
         logs=tuple(w.logs),
         changes=tuple(w.settings),
+        bad_requests=signal.now.errors,
     )
     bounded = [f"  {name}:\n    timeout_s: 30\n    breaker:\n      enabled: false\n" for name in [*w.chain[1:], *w.parties]]
     manifest = "dependencies:\n" + "".join(bounded)

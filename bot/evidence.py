@@ -173,6 +173,7 @@ class Evidence:
     changes: tuple[ConfigChange, ...] = ()  # oldest first
     affected: tuple[Affected, ...] = ()
     upstream: tuple[str, ...] = ()  # services furthest along the calls that are still unwell: where the cause is looked for first
+    bad_requests: int = 0  # of the operation since the first one, among the traces that `edges` were counted in; 0: not counted
 
     def ids(self) -> frozenset[str]:
         """All that a claim may cite."""

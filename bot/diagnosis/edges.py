@@ -73,13 +73,23 @@ def _ended(edge: EdgeStat, case: Case, whole: float) -> EdgeShift:
     if by_failures(signal.kind):
         excess = max(0.0, edge.now_errors / edge.now_requests - edge.before_errors / edge.before_requests)
         worse = clip(excess / CLEARLY_FAILING)
-        return EdgeShift(edge, excess, worse, worse if signal.kind.of_service else clip(excess / whole))
+        return EdgeShift(
+            edge, excess, worse, worse if signal.kind.of_service else min(clip(excess / whole), _of_all_bad(edge, excess, case))
+        )
     if edge.before_p99_ms is None or edge.now_p99_ms is None:
         return EdgeShift(edge, 0.0, 0.0, 0.0)
     excess = max(0.0, edge.now_p99_ms - edge.before_p99_ms)
     ratio = edge.now_p99_ms / max(edge.before_p99_ms, 1.0)
     worse = log_scale(ratio, CLEARLY_SLOWER)
     return EdgeShift(edge, excess, worse, worse if signal.kind.of_service else clip(excess / whole))
+
+
+def _of_all_bad(edge: EdgeStat, excess: float, case: Case) -> float:
+    """The largest share of the failed requests that so many failed calls can be behind: one call fails one request at the most, however
+    large a part of the few calls that are left it is."""
+    if case.incident.signal.kind is not SignalKind.ERRORS or not case.evidence.bad_requests:
+        return 1.0
+    return clip(excess * edge.now_requests / case.evidence.bad_requests)
 
 
 def by_failures(kind: SignalKind) -> bool:

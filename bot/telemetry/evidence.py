@@ -87,6 +87,7 @@ def gather(
         logs=log_groups(logs, scene.services, before_s, bad_s, names, shown_message) if logs else (),
         histograms=(took,) if took else (),
         changes=changes(store, scene.services, now_s - DEPLOYS_S, shown),
+        bad_requests=len(scene.bad),
     )
     return bounded(evidence)
 

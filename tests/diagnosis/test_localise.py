@@ -57,6 +57,17 @@ def test_a_commit_breaks_pricing_and_two_harmless_ones_follow_then_the_guilty_on
     assert diagnosis.remedy is not None and diagnosis.remedy.commit == BAD
 
 
+def test_one_stray_failure_among_the_few_calls_that_are_left_does_not_rival_the_commit() -> None:
+    """Pricing raises before it calls the hub, so hardly any calls are left, and one of four failed in the restart of the release."""
+    evidence = bad_evidence()
+    stray = replace(evidence.edges[1], before_requests=76, before_errors=0, now_requests=4, now_errors=1)
+    edges = (evidence.edges[0], stray)
+    uncounted, counted = (bad_case(replace(evidence, edges=edges, bad_requests=bad)) for bad in (0, 30))
+    assert {one.suspect.name for one in localise(uncounted).candidates if one.suspect.score > 0.3} == {BAD, "hub"}
+    assert first(counted) == (BAD, "pricing") and diagnose(counted).confidence > 0.93
+    assert max((one.suspect.score for one in localise(counted).candidates if one.suspect.name == "hub"), default=0.0) < 0.1
+
+
 def test_the_harmless_releases_came_later_with_deploys_of_their_own() -> None:
     marks = tuple(DeployMark(f"d{i}", "pricing", cases.sha(i), cases.sha(i - 1), FIRST_BAD_S - 1 + (i - 1) * 6) for i in (1, 2, 3))
     evidence = replace(bad_evidence(), deploys=marks, errors=(error_group(ran=BAD),))
