@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("chromadb", "langgraph", "openai", "numpy")
+HEAVY = ("chromadb", "langgraph", "openai", "numpy", "redis")
 LIGHT_MODULES = ("bot.commands.serve", "bot.wiring", "bot.loop", "bot.commands.gate", "bot.agents.cag")
 GIVE_UP_S = 15.0
 POLL_S = 0.01

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 from bot.agents.markdown_lines import visible_lines
@@ -54,12 +55,13 @@ class Command:
     suggestion: str = ""
 
 
+@lru_cache(maxsize=64)  # every look reads the same comments again
 def parse_commands(body: str) -> tuple[Command, ...]:
     """The commands in a comment, in order, at most five: each on a line of its own, in plain sight. Other bots' commands are not ours.
 
     The caller leaves out edited comments, other bots' and those that carry our own mark.
     """
-    if _BEGINS.search(body) is None:  # nearly all comments, at every look
+    if _BEGINS.search(body) is None:  # nearly all comments
         return ()
     found = [command for line in visible_lines(body) if (command := _parse_line(line))]
     return tuple(found[:_COMMANDS_PER_COMMENT])

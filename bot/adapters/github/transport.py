@@ -9,14 +9,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
-from githubkit import GitHub, TokenAuthStrategy
-from githubkit.exception import RequestError, RequestFailed, RequestTimeout
 
 from bot.adapters.github.answers import Answer, AnswerCache
 from bot.adapters.github.failures import LIMITED_WAIT_S, UNREACHABLE_WAIT_S, RateLimited, failure, unreachable
+from bot.adapters.leaner import without
 from bot.adapters.tls import trusted
 from bot.errors import Missing, Refused, Retry
 from bot.ports import Clock
+
+with without("redis"):  # githubkit's cache, which we do not use, has a store in Redis: 10 MiB and a sixth of a second for every process
+    from githubkit import GitHub, TokenAuthStrategy
+    from githubkit.exception import RequestError, RequestFailed, RequestTimeout
 
 PAGE = 100
 PAGES_LIMIT = 100
