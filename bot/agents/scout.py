@@ -191,7 +191,10 @@ class Scout:
     def evidence(self, signal: Signal, now_s: float) -> Evidence:
         """What the spans show about the signal: bounded, redacted, the same bytes for the same spans."""
         self._hanging.tick(now_s, self._broken())
-        hanging = [trace for _, _, trace in self._hanging.overdue(signal.objective, now_s)] if self._knows(signal) else []
+        overdue = self._hanging.overdue(signal.objective, now_s) if self._knows(signal) else ()
+        hanging = [
+            trace for _, request, trace in overdue if request.start_s >= signal.first_bad_s
+        ]  # an older one belongs to an older story
         durations = self._durations(signal, hanging, now_s)
         found = gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations, logs=self.logs)
         if signal.kind.of_service:

@@ -110,6 +110,24 @@ def test_at_the_first_signal_the_call_that_has_not_come_back_is_known_by_its_abs
     assert list(parents.values()).count(None) == 1
 
 
+def test_a_request_that_never_ended_long_before_the_first_bad_one_is_no_part_of_the_story() -> None:
+    """As one that its customer's process left behind when it died: its call to the other carrier never came back either."""
+    system = System(random.Random(4))
+    system.traffic(T0, T0 + 20)
+    system.faults = Faults(hanging="south", hang_s=500.0, patience_s=400.0)
+    system.buy(T0 + 20)
+    system.faults = Faults()
+    system.traffic(T0 + 20, T0 + 40)
+    system.faults = Faults(hanging="north")
+    system.traffic(T0 + 40, T0 + 44)
+    scout, _ = new_scout()
+    now_s, signal = play(system, scout, T0, T0 + 44)[-1]
+    by_peer = {edge.peer: edge for edge in scout.evidence(signal, now_s).edges}
+    assert by_peer["north"].error_types == ("unfinished",)
+    assert by_peer["south"].error_types == ()
+    assert (by_peer["south"].now_p99_ms or 0.0) < 1_000
+
+
 def test_without_enough_healthy_requests_an_absent_call_is_not_guessed() -> None:
     system = System(random.Random(2))
     system.traffic(T0, T0 + 1.5)
