@@ -24,6 +24,7 @@ from typing import Any
 import psutil
 
 from bot.errors import Refused
+from bot.local.ports import free_port
 from bot.telemetry.native import library
 
 SPANS_PER_RUN = 400_000
@@ -37,12 +38,6 @@ WARM_SPANS = 20_000  # at least: the burst of detail that is kept after a start 
 START_S = 15.0
 LOAD_S = 300.0
 SERVER_CORE, LOAD_CORE = 0, 1
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def pinned(core: int, command: Sequence[str], **options: Any) -> subprocess.Popen[str]:

@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from bot.local.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("chromadb", "langgraph", "openai", "numpy", "redis")
@@ -28,6 +29,8 @@ began = time.perf_counter()
 __import__(sys.argv[1])
 seconds = time.perf_counter() - began
 import psutil
+
+from bot.local.ports import free_port
 rss = psutil.Process().memory_info().rss / 1024 / 1024
 print(json.dumps([seconds, rss, [name for name in sys.argv[2:] if name in sys.modules]]))
 """
@@ -107,9 +110,3 @@ def import_module(module: str) -> Imported:
 def clean_env() -> dict[str, str]:
     """An environment with no setting of ours in it, in which `bot` is this checkout's."""
     return {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/"), "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
-HOST = "127.0.0.1"
+from bot.local.ports import HOST
 
 
 class _Server(uvicorn.Server):
@@ -61,9 +61,3 @@ def bind(port: int) -> socket.socket:
         else:
             return server
     raise AssertionError("unreachable")
-
-
-def free_port(preferred: int = 0) -> int:
-    """A port that was free a moment ago: for processes that bind it themselves."""
-    with bind(preferred) as probe:
-        return int(probe.getsockname()[1])

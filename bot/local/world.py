@@ -21,10 +21,11 @@ from bot.local.actions import EmbeddedActions
 from bot.local.chaos import Chaos, chaos_app
 from bot.local.contracts import RunnerSettings
 from bot.local.github import EmbeddedGitHub
+from bot.local.ports import free_port
 from bot.local.process import ChildProcess
 from bot.local.render import EmbeddedRender
 from bot.local.seed import ROOT, copy_tree
-from bot.local.server import LoopbackServer, free_port
+from bot.local.server import LoopbackServer
 from bot.record import Keyring
 
 OWNER = "casey"

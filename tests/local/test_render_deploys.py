@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from bot.errors import Refused
+from bot.local.ports import free_port
 from bot.local.render.health import wait_until_healthy
 from bot.local.render.host import Limits
-from bot.local.render.ports import free_port
 from tests.local.render_world import BLUEPRINT, SERVICE, World, eventually, groups_below, start, tell
 
 BROKEN_HEALTH = SERVICE.replace("STATUS = 200", "STATUS = 503")

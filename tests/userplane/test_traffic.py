@@ -12,7 +12,8 @@ from collections import Counter
 
 import pytest
 
-from tests.userplane.world import ROOT, free_port
+from bot.local.ports import free_port
+from tests.userplane.world import ROOT
 from userplane.common.risk import parse_risk
 from userplane.traffic.__main__ import generate, line
 from userplane.traffic.customers import SHARE_OF_QUOTES, draw_risk, draw_visit

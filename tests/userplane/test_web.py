@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from tests.userplane.world import RISK, free_port, serving
+from bot.local.ports import free_port
+from tests.userplane.world import RISK, serving
 from userplane.common.dependency import url_variable
 from userplane.common.manifest import load_manifest
 from userplane.common.risk import InvalidRisk, parse_risk

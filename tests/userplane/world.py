@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ import httpx
 import uvicorn
 from starlette.types import ASGIApp
 
+from bot.local.ports import free_port
 from userplane.common.dependency import tls_context
 from userplane.common.serving import bind
 
@@ -27,13 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 CARRIERS = ("carrier-alder", "carrier-birch", "carrier-cedar")
 TOKEN = "controls-for-tests"
 RISK = {"driver_age": 41, "vehicle": "estate", "region": "coast", "cover": "comprehensive", "licence_years": 20, "claims": 0}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def checkout(to: Path, changes: Mapping[str, str] | None = None) -> Path:

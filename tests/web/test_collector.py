@@ -14,6 +14,7 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
+from bot.local.ports import free_port
 from tests.web.otlp_world import FrontDoor, tell
 from tests.web.test_senders import assert_heard
 
@@ -21,19 +22,10 @@ rotel = pytest.importorskip("rotel", reason="rotel has no wheel for this machine
 PATIENCE_S = 4.0
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [listener.getsockname()[1] for listener in sockets]
-    finally:
-        for listener in sockets:
-            listener.close()
-
-
 @contextmanager
 def collector(scout_address: str, token: str, log: Path) -> Iterator[str]:
     """A running collector; yields where apps send to."""
-    http, grpc = free_ports(2)
+    http, grpc = free_port(), free_port()
     agent = Path(rotel.__file__).parent / "rotel-agent"
     arguments = {
         "otlp-http-endpoint": f"127.0.0.1:{http}",

@@ -11,12 +11,12 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.local.ports import free_port
 from bot.local.render.blueprint import BlueprintError, ServiceSpec
 from bot.local.render.deploys import Commit, DeployRecord, History, derived_id
 from bot.local.render.forwarder import Forwarder
 from bot.local.render.git import CheckoutFailed, check_out
 from bot.local.render.health import wait_until_healthy
-from bot.local.render.ports import free_port
 from bot.local.render.process import BoundedLog, ProcessGroup, log_tail
 
 _DRAIN_S = 1.0
