@@ -195,6 +195,7 @@ def server_config(parts: WebParts) -> uvicorn.Config:
         timeout_graceful_shutdown=SHUTDOWN_S,
         server_header=False,
         limit_concurrency=CONNECTIONS,
+        ws="none",  # nobody speaks it here: why load it
     )
 
 

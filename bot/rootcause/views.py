@@ -15,14 +15,19 @@ def look(incident: Window, baseline: Window, symptom: Symptom, sources: tuple[So
 
 
 def _views(incident: Window, baseline: Window, symptom: Symptom, sources: tuple[Source, ...]) -> Iterator[View]:
-    if incident.logs and "logs" in sources:
+    wanted = [source for source, held in (("logs", incident.logs), ("traces", incident.spans)) if held and source in sources]
+    if wanted:
+        from bot.rootcause.comparing.sides import Sides
+
+        sides = Sides(incident, baseline)
+    if "logs" in wanted:
         from bot.rootcause.logs.view import logs_view
 
-        yield logs_view(incident, baseline)
-    if incident.spans and "traces" in sources:
+        yield logs_view(sides)
+    if "traces" in wanted:
         from bot.rootcause.traces.view import traces_view
 
-        yield traces_view(incident, baseline)
+        yield traces_view(sides)
     if incident.series and "metrics" in sources:
         from bot.rootcause.metrics.view import metrics_view
 

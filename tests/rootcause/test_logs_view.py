@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.rootcause.comparing.sides import Sides
 from bot.rootcause.logs.view import logs_view
 from bot.rootcause.model import View, Window
 from tests.rootcause.shop import CHECKOUT, Visit, healthy, on_pod, window
@@ -27,7 +28,7 @@ def culprit(view: View) -> str:
 
 
 def seen(requests: list[Visit], baseline: Window = BASELINE) -> View:
-    return logs_view(window(requests, begin_s=600), baseline)
+    return logs_view(Sides(window(requests, begin_s=600), baseline))
 
 
 def test_nothing_is_found_when_the_shop_does_what_it_always_does() -> None:
@@ -99,7 +100,7 @@ def test_one_odd_request_is_no_incident() -> None:
 def test_lines_that_were_collected_twice_count_once() -> None:
     usual = window([CHECKOUT] * 30, begin_s=600)
     doubled = Window(usual.spans, tuple(line for line in usual.logs for _ in range(2)))
-    assert logs_view(doubled, BASELINE).findings == ()
+    assert logs_view(Sides(doubled, BASELINE)).findings == ()
 
 
 def test_lines_without_a_place_in_the_code_are_told_apart_by_their_template() -> None:
@@ -107,21 +108,21 @@ def test_lines_without_a_place_in_the_code_are_told_apart_by_their_template() ->
     cut = replace(plain, lines=plain.lines[:2])
     numbers = [replace(plain, lines=tuple(line.replace("17", str(n)) for line in plain.lines)) for n in range(30)]
     wide = Visit("cart", ("a one", "b two", "c three"))
-    assert culprit(logs_view(window([*[cut] * 20, *[wide] * 20], begin_s=600), window([*numbers, *[wide] * 20]))) == "front"
+    assert culprit(logs_view(Sides(window([*[cut] * 20, *[wide] * 20], begin_s=600), window([*numbers, *[wide] * 20])))) == "front"
 
 
 @pytest.mark.parametrize("spans", [True, False])
 def test_without_span_ids_the_service_part_of_the_trace_is_compared(spans: bool) -> None:
     usual = window([CHECKOUT] * 30, spans=spans, span_ids=False)
     now = window([broken("cart", "INFO Cart#11 reading cart 12")] * 20, spans=spans, span_ids=False, begin_s=600)
-    assert culprit(logs_view(now, usual)) == "cart"
+    assert culprit(logs_view(Sides(now, usual))) == "cart"
 
 
 def test_without_trace_ids_a_new_error_is_evidence_still() -> None:
     usual = window([CHECKOUT] * 120, spans=False, trace_ids=False)
     now = window([broken("stock", "ERROR Stock#77 cannot reserve")] * 120, spans=False, trace_ids=False, begin_s=600)
-    assert culprit(logs_view(now, usual)) == "stock"
-    assert logs_view(window([CHECKOUT] * 120, spans=False, trace_ids=False, begin_s=600), usual).findings == ()
+    assert culprit(logs_view(Sides(now, usual))) == "stock"
+    assert logs_view(Sides(window([CHECKOUT] * 120, spans=False, trace_ids=False, begin_s=600), usual)).findings == ()
 
 
 def test_the_instance_is_named_when_one_of_several_is_odd() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.rootcause.comparing.sides import Sides
 from bot.rootcause.model import Span, View, Window
 from bot.rootcause.traces.view import traces_view
 from tests.rootcause.shop import CHECKOUT, Visit, healthy, on_pod, window
@@ -14,7 +15,7 @@ BASELINE = healthy()
 
 
 def seen(requests: list[Visit], baseline: Window = BASELINE) -> View:
-    return traces_view(window(requests, begin_s=600), baseline)
+    return traces_view(Sides(window(requests, begin_s=600), baseline))
 
 
 def culprit(view: View) -> tuple[str, str]:
@@ -106,9 +107,9 @@ def test_calls_without_an_answer_accuse_whom_they_were_meant_for() -> None:
         return replace(visit, answers=False, failed=True)
 
     silent = window([CHECKOUT.at("stock", gone)] * 20, begin_s=600)
-    assert culprit(traces_view(silent, BASELINE))[0] == "stock"
+    assert culprit(traces_view(Sides(silent, BASELINE)))[0] == "stock"
     nameless = Window(tuple(replace(span, peer="", failed=False) for span in silent.spans))
-    assert culprit(traces_view(nameless, BASELINE)) == ("stock", "stalled")
+    assert culprit(traces_view(Sides(nameless, BASELINE))) == ("stock", "stalled")
 
 
 def test_one_instance_of_several_is_named() -> None:
@@ -129,11 +130,11 @@ def test_half_of_the_traces_still_tell() -> None:
     slow = window([CHECKOUT.at("prices", lambda v: replace(v, own_ms=200))] * 20, begin_s=600)
     kept = {span.trace_id for span in slow.spans if int(span.trace_id, 16) % 2}
     half = Window(tuple(span for span in slow.spans if span.trace_id in kept))
-    assert culprit(traces_view(half, BASELINE)) == ("prices", "slow")
+    assert culprit(traces_view(Sides(half, BASELINE))) == ("prices", "slow")
 
 
 def test_hostile_traces_end() -> None:
     loop = [Span("t", f"{i}", f"{(i + 1) % 500}", "front", "", "x" * 10_000, 0, i, i - 5, False) for i in range(500)]
     again = [Span("t", "1", "1", "front", "", "/", 0, 0, 0, True)] * 100
-    view = traces_view(Window(tuple(loop + again)), BASELINE)
+    view = traces_view(Sides(Window(tuple(loop + again)), BASELINE))
     assert all(len(one.what) < 600 for one in view.findings)

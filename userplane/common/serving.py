@@ -67,7 +67,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(app: ASGIApp, listener: socket.socket, lifeline: int | None) -> None:
-    config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=GRACE_S)
+    config = uvicorn.Config(app, access_log=False, log_level="warning", timeout_graceful_shutdown=GRACE_S, ws="none")
     server = _Server(config)
     loop = asyncio.get_running_loop()
 

@@ -10,9 +10,8 @@ from typing import Final
 from bot.rootcause.comparing.forest import Forest
 from bot.rootcause.comparing.grammar import END, Change, Run
 from bot.rootcause.comparing.oddities import MAX_EVIDENCE, Oddity, findings, strongest
-from bot.rootcause.comparing.stretches import length_ns, stretches
-from bot.rootcause.comparing.thinning import MAX_HEALTHY_RECORDS, thinned
-from bot.rootcause.model import Fault, Finding, Source, View, Window
+from bot.rootcause.comparing.sides import Side, Sides
+from bot.rootcause.model import Fault, Finding, Source, View
 
 SHOWN: Final = 90  # characters of a step in a sentence
 MANY_SHARED = 50  # from here on more of what both windows have makes nothing surer
@@ -29,7 +28,7 @@ class Compared:
     known: frozenset[str]  # sorts of failure
 
 
-Compare = Callable[[Window, Window, frozenset[str]], Compared]  # incident, baseline, sorts of failure that are no news
+Compare = Callable[[Side, Side, frozenset[str]], Compared]  # incident, baseline, sorts of failure that are no news
 
 
 def odd_succession(change: Change, fault: Fault, full_evidence: float, nothing_more: str) -> Oddity:
@@ -58,17 +57,15 @@ def work(runs: Iterable[Run]) -> Mapping[str, Counter[str]]:
     return done
 
 
-def view_of(source: Source, incident: Window, baseline: Window, compare: Compare, least_shared: int, too_little: str) -> View:
+def view_of(source: Source, sides: Sides, compare: Compare, least_shared: int, too_little: str) -> View:
     """Findings of the incident, beside what the same comparison finds in stretches of the baseline.
 
     `too_little`: a sentence with a place for the number, for when fewer than `least_shared` things are shared.
     """
-    incident, baseline = thinned(incident), thinned(baseline)
-    compared = compare(incident, baseline, frozenset())
+    compared = compare(sides.incident, sides.baseline, frozenset())
     if compared.shared < least_shared:
         return View(source, (), False, too_little.format(compared.shared))
-    parts = stretches(thinned(baseline, MAX_HEALTHY_RECORDS), length_ns(incident))
-    healthy = max((strongest(compare(part, rest, compared.known).oddities) for part, rest in parts), default=0.0)
+    healthy = max((strongest(compare(part, rest, compared.known).oddities) for part, rest in sides.healthy), default=0.0)
     found = findings(compared.oddities, compared.forest, source, healthy, compared.work)
     return View(source, found, True, features=_features(found, compared.shared, healthy))
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from bot.rootcause.comparing.compared import view_of
+from bot.rootcause.comparing.sides import Sides
 from bot.rootcause.logs.changes import compare_logs
-from bot.rootcause.model import View, Window
+from bot.rootcause.model import View
 
 MIN_SHARED = 5  # places in runs that both windows have: with fewer there is nothing to compare
 
 
-def logs_view(incident: Window, baseline: Window) -> View:
+def logs_view(sides: Sides) -> View:
     """Findings by log lines. Not comparable when one window has no lines, or when the lines have nothing in common."""
-    if not incident.logs or not baseline.logs:
-        missing = "incident" if not incident.logs else "baseline"
-        return View("logs", (), False, f"the {missing} holds no log lines")
-    services = frozenset(one.service for window in (incident, baseline) for part in (window.spans, window.logs) for one in part)
-    return view_of(
-        "logs",
-        incident,
-        baseline,
-        lambda part, rest, known: compare_logs(part, rest, services, known),
-        MIN_SHARED,
-        "incident and baseline share only {} places in their logs",
-    )
+    for name, side in (("incident", sides.incident), ("baseline", sides.baseline)):
+        if not side.window.logs:
+            return View("logs", (), False, f"the {name} holds no log lines")
+    return view_of("logs", sides, compare_logs, MIN_SHARED, "incident and baseline share only {} places in their logs")

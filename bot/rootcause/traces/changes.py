@@ -7,13 +7,13 @@ from typing import Final
 
 from bot.rootcause.comparing.compared import Compared, odd_succession, work
 from bot.rootcause.comparing.failing import failing, visits_by_service
-from bot.rootcause.comparing.failures import failures, touched, untouched_runs
-from bot.rootcause.comparing.forest import Forest, plant
+from bot.rootcause.comparing.failures import touched, untouched_runs
+from bot.rootcause.comparing.forest import Forest
 from bot.rootcause.comparing.grammar import Change, Kind, changes
-from bot.rootcause.comparing.log_texts import Texts
 from bot.rootcause.comparing.oddities import Oddity
 from bot.rootcause.comparing.runs import call_runs
-from bot.rootcause.model import Fault, Window
+from bot.rootcause.comparing.sides import Side
+from bot.rootcause.model import Fault
 from bot.rootcause.traces.blame import delayed
 from bot.rootcause.traces.calls import unanswered
 from bot.rootcause.traces.delays import delays
@@ -23,11 +23,10 @@ from bot.rootcause.traces.visits import NS_PER_MS, visits
 FULL_EVIDENCE: Final[Mapping[Kind, float]] = {"cut": 2.5, "error": 2.5, "repeat": 3.0, "skip": 4.0, "new": 4.0}
 
 
-def compare_traces(incident: Window, baseline: Window, services: frozenset[str], known: frozenset[str] = frozenset()) -> Compared:
-    """Both windows with spans. `known`: sorts of failure that are no news although the baseline has none of them."""
-    texts = Texts(services)
-    old, new = plant(baseline.spans), plant(incident.spans)
-    old_failed, new_failed = failures(baseline, old, texts), failures(incident, new, texts)
+def compare_traces(incident: Side, baseline: Side, known: frozenset[str] = frozenset()) -> Compared:
+    """Both with spans. `known`: sorts of failure that are no news although the baseline has none of them."""
+    texts, old, new = incident.texts, baseline.forest, incident.forest
+    old_failed, new_failed = baseline.failures, incident.failures
     known |= {failure.sort for failure in old_failed}
     all_old, all_new = call_runs(old), call_runs(new)
     steps = changes(
