@@ -30,7 +30,7 @@ up: setup
 
 test: setup
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
-	@$(BIN)/python -m pytest -n 3 -m e2e $(if $(findstring tests/,$(ARGS)),,$(E2E)) $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python -m pytest -n 2 -m e2e $(if $(findstring tests/,$(ARGS)),,$(E2E)) $(ARGS) || [ $$? -eq $(NO_TESTS) ]
 
 lint: setup
 	@sh scripts/lint.sh

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from bot.rootcause.views import look
 MAX_PAST = 500  # incidents of the memory folder that are read
 ANSWER_LIMIT_BYTES = 64 * 1024
 SHOWN = 5
+PROCESSES = 4  # that read past incidents, at most: each may take some 50 MiB
 
 
 def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
@@ -35,11 +38,31 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 def recall_folder(memory: Path, incident: Path, baseline: Path) -> Recalled:
     """Raises Missing when a folder is not there, Refused when a file in it cannot be read."""
+    places = _past(memory)
+    looks = [(incident, baseline), *((place / "incident", place / "baseline") for place in places)]
+    asked, *known = _all_traits(looks)
+    past = [Past(place.name, _cause(place / "answer.json"), found) for place, found in zip(places, known, strict=True)]
+    return recall(asked, past)
+
+
+def _all_traits(looks: Sequence[tuple[Path, Path]]) -> list[Traits]:
+    """Of each (incident, baseline), in order. Each process reads neighbours, as they often share a baseline."""
+    processes = min(PROCESSES, _processors(), len(looks))
+    if processes < 2:
+        return _traits(looks)
+    shares = [looks[len(looks) * i // processes : len(looks) * (i + 1) // processes] for i in range(processes)]
+    with ProcessPoolExecutor(processes) as pool:
+        return [found for share in pool.map(_traits, shares) for found in share]
+
+
+def _traits(looks: Sequence[tuple[Path, Path]]) -> list[Traits]:
     reader = _Reader()
-    past = [
-        Past(place.name, _cause(place / "answer.json"), reader.traits(place / "incident", place / "baseline")) for place in _past(memory)
-    ]
-    return recall(reader.traits(incident, baseline), past)
+    return [reader.traits(incident, baseline) for incident, baseline in looks]
+
+
+def _processors() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Reader:
