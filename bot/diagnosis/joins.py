@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, Change
 from bot.diagnosis.plain import clock, short
 from bot.evidence import DeployMark
+from bot.model import Signal, SignalKind
 
 SOON_S = 120.0  # what begins this soon after a deploy or a switch fits well: from 1 down to SOON at its end
 SOON = 0.9
 FADE_S = 900.0  # after that the join fades by a factor e in this time
-EARLIER_DEPLOY = 0.4  # the service was deployed again before the errors began: the earlier deploy counts this much
+EARLIER_DEPLOY = 0.4  # the service was deployed again before it went bad, after long enough to go bad: the earlier deploy counts this much
 
 
 @dataclass(frozen=True)
@@ -32,14 +34,27 @@ def join(change: Change, service: str, begin_s: float, commit: str, case: Case) 
         last = max(i for i, m in enumerate(before) if m.commit == commit)
         before = before[: last + 1]
     best = Join(0.0, None)
-    for mark in before:
+    for mark, following in zip_longest(before, before[1:]):
         gap_s = max(0.0, begin_s - mark.first_seen_s)
         if mark.id not in change.deploys:
             continue
-        value = nearness(gap_s) * (1.0 if mark is before[-1] else EARLIER_DEPLOY)
+        value = nearness(gap_s)
+        if following is not None:
+            served_s = max(0.0, min(following.first_seen_s, begin_s) - mark.first_seen_s)
+            value *= EARLIER_DEPLOY + (1.0 - EARLIER_DEPLOY) * none_bad(served_s, case.incident.signal)
         if value > best.value:
             best = Join(value, mark, gap_s)
     return best
+
+
+def none_bad(served_s: float, signal: Signal) -> float:
+    """The chance that in so long a time no request goes bad by chance, as often as they come and as many of them as go bad now (Poisson):
+    releases that follow each other within seconds leave the first one no time to show what it does."""
+    bad = {SignalKind.ERRORS: signal.now.errors, SignalKind.LATENCY: signal.now.slow}.get(signal.kind)
+    if bad is None or not signal.now.requests:
+        return 0.0
+    per_s = signal.before.rate or signal.now.rate
+    return math.exp(-served_s * per_s * bad / signal.now.requests)
 
 
 def nearness(gap_s: float) -> float:

@@ -172,3 +172,17 @@ def test_when_all_third_parties_are_slow_it_is_none_of_them() -> None:
     evidence = hang_evidence()
     edges = tuple(replace(e, now_p99_ms=(e.before_p99_ms or 0) * 8) if e.peer.startswith("depot") else e for e in evidence.edges)
     assert diagnose(hang_case(replace(evidence, edges=edges))).confidence <= 0.90
+
+
+@pytest.mark.parametrize(("apart_s", "sure"), [(0.6, True), (40.0, False)])
+def test_a_release_that_was_replaced_before_it_could_fail_is_not_cleared_by_that(apart_s: float, sure: bool) -> None:
+    """Three releases of pricing; the first failure comes when the second one answers. Only a first one that served for a while without a
+    failure speaks for itself."""
+    seconds = (FIRST_BAD_S - 0.3 - apart_s, FIRST_BAD_S - 0.3, FIRST_BAD_S + 30)
+    commits = (BAD, TEXT_ONLY, SAME_FILE)
+    marks = tuple(DeployMark(f"d{i}", "pricing", commits[i], "0" * 40, at_s) for i, at_s in enumerate(seconds))
+    evidence = replace(bad_evidence(), deploys=marks, errors=(error_group(ran=TEXT_ONLY),))
+    changes = tuple(replace(change, deploys=(mark.id,)) for change, mark in zip(bad_changes(), marks, strict=True))
+    diagnosis = diagnose(bad_case(evidence, changes))
+    assert diagnosis.suspects[0].name == BAD
+    assert (diagnosis.confidence > 0.9) is sure
