@@ -192,9 +192,8 @@ class Scout:
         """What the spans show about the signal: bounded, redacted, the same bytes for the same spans."""
         self._hanging.tick(now_s, self._broken())
         overdue = self._hanging.overdue(signal.objective, now_s) if self._knows(signal) else ()
-        hanging = [
-            trace for _, request, trace in overdue if request.start_s >= signal.first_bad_s
-        ]  # an older one belongs to an older story
+        # One that began before the first bad request is no part of this: left behind by a process that died, or by an earlier incident.
+        hanging = [trace for _, request, trace in overdue if request.start_s >= signal.first_bad_s]
         durations = self._durations(signal, hanging, now_s)
         found = gather(self._store, signal, self._policies.services, hanging, now_s, durations=durations, logs=self.logs)
         if signal.kind.of_service:

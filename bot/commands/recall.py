@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ MAX_PAST = 500  # incidents of the memory folder that are read
 ANSWER_LIMIT_BYTES = 64 * 1024
 SHOWN = 5
 PROCESSES = 4  # that read past incidents, at most: each may take some 50 MiB
+SHARE = 4  # incidents that are worth the start of a process
 
 
 def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
@@ -36,22 +38,22 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
     return 0
 
 
-def recall_folder(memory: Path, incident: Path, baseline: Path) -> Recalled:
-    """Raises Missing when a folder is not there, Refused when a file in it cannot be read."""
+def recall_folder(memory: Path, incident: Path, baseline: Path, processes: int = PROCESSES) -> Recalled:
+    """`processes` is the most that read at a time. Raises Missing when a folder is not there, Refused when a file in it cannot be read."""
     places = _past(memory)
     looks = [(incident, baseline), *((place / "incident", place / "baseline") for place in places)]
-    asked, *known = _all_traits(looks)
+    asked, *known = _all_traits(looks, processes)
     past = [Past(place.name, _cause(place / "answer.json"), found) for place, found in zip(places, known, strict=True)]
     return recall(asked, past)
 
 
-def _all_traits(looks: Sequence[tuple[Path, Path]]) -> list[Traits]:
+def _all_traits(looks: Sequence[tuple[Path, Path]], most: int) -> list[Traits]:
     """Of each (incident, baseline), in order. Each process reads neighbours, as they often share a baseline."""
-    processes = min(PROCESSES, _processors(), len(looks))
+    processes = min(most, _processors(), len(looks) // SHARE)
     if processes < 2:
         return _traits(looks)
     shares = [looks[len(looks) * i // processes : len(looks) * (i + 1) // processes] for i in range(processes)]
-    with ProcessPoolExecutor(processes) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         return [found for share in pool.map(_traits, shares) for found in share]
 
 

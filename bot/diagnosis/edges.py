@@ -73,9 +73,8 @@ def _ended(edge: EdgeStat, case: Case, whole: float) -> EdgeShift:
     if by_failures(signal.kind):
         excess = max(0.0, edge.now_errors / edge.now_requests - edge.before_errors / edge.before_requests)
         worse = clip(excess / CLEARLY_FAILING)
-        return EdgeShift(
-            edge, excess, worse, worse if signal.kind.of_service else min(clip(excess / whole), _of_all_bad(edge, excess, case))
-        )
+        explains = worse if signal.kind.of_service else min(clip(excess / whole), _of_all_bad(edge, excess, case))
+        return EdgeShift(edge, excess, worse, explains)
     if edge.before_p99_ms is None or edge.now_p99_ms is None:
         return EdgeShift(edge, 0.0, 0.0, 0.0)
     excess = max(0.0, edge.now_p99_ms - edge.before_p99_ms)

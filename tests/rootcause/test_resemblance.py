@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.memory_world import BASELINE_TRACES, INCIDENT_TRACES, Fault, window
 from bot.__main__ import main
+from bot.commands.recall import recall_folder
 from bot.rootcause.model import Finding, Span, View
 from bot.rootcause.resemblance import MARGIN, RESEMBLES, Past, recall, resemblance, traits
 from tests.rootcause.recorded_world import save, spans_line
@@ -127,6 +128,17 @@ def test_the_command_names_the_past_incident_or_says_that_there_is_none(tmp_path
     assert main(["recall", "--memory", str(memory), "--incident", str(tmp_path / "now"), "--baseline", str(healthy)]) == 0
     assert "It is like 'b-2'." in capsys.readouterr().out
     assert main(["recall", "--memory", str(tmp_path / "nowhere"), "--incident", str(tmp_path / "now"), "--baseline", str(healthy)]) == 64
+
+
+def test_many_past_incidents_are_read_by_several_processes_with_the_same_answer(tmp_path: Path) -> None:
+    memory, now, healthy = tmp_path / "memory", tmp_path / "now", tmp_path / "memory" / "i-0" / "baseline"
+    for number in range(7):
+        fault = Fault(("stock", "offers", "cart")[number % 3], "slow" if number % 2 else "errors")
+        write(memory / f"i-{number}" / "incident", window(fault, 20, number).spans)
+        write(memory / f"i-{number}" / "baseline", window(None, 60, 9).spans)
+    write(now, window(Fault("offers", "slow"), 20, 33).spans)
+    several, one = (recall_folder(memory, now, healthy, processes) for processes in (2, 1))
+    assert several == one and several.hit is not None
 
 
 def test_the_benchmark_measures_a_shop_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
