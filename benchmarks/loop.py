@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from benchmarks.startup import LIGHT_MODULES, Imported, Started, clean_env, import_module, start_serve
+from benchmarks.startup import LIGHT_MODULES, Imported, Started, clean_env, import_modules, start_serve
 
 FAULTS = ("dependency-timeout", "500")
 PHASES = ("detect", "diagnose", "decide", "merge", "heal", "total")
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--fault", choices=FAULTS, action="append", help="only this fault; may be given twice")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
-    imports = [import_module(module) for module in LIGHT_MODULES]
+    imports = [import_modules(module) for module in LIGHT_MODULES]
     with tempfile.TemporaryDirectory(prefix="sre-space-bench-", ignore_cleanup_errors=True) as folder:
         starts = [start_serve(Path(folder)) for _ in range(STARTS)]
         runs = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.loop import PHASES, Run, as_json, as_text, read
-from benchmarks.startup import LIGHT_MODULES, import_module, start_serve
+from benchmarks.startup import LIGHT_MODULES, import_modules, start_serve
 
 REPORT = {
     "fault": "500",
@@ -24,8 +24,8 @@ def test_github_is_not_there_and_the_always_on_process_answers_all_the_same(tmp_
 
 
 def test_nothing_heavy_is_imported_by_what_must_stay_light() -> None:
-    assert import_module(",".join(LIGHT_MODULES)).heavy == ()
-    assert import_module("bot.adapters.chroma").heavy  # the check can see it
+    assert import_modules(*LIGHT_MODULES).heavy == ()
+    assert import_modules("bot.adapters.chroma").heavy  # the check can see it
 
 
 def test_a_run_without_figures_is_shown_with_what_the_demo_said(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def test_the_exception_of_a_bad_release_is_found_where_it_was_raised_with_its_de
     since = scout.measure(FRONT, BUY, signal.first_bad_s, now_s)
     assert since is not None
     assert (group.count, group.before_count) == (since.errors, 0)
+    assert evidence.bad_requests == since.errors, "what the failed calls of an edge are measured against"
     assert group.first_seen_s >= signal.first_bad_s
     assert len(evidence.errors) == 1
     mark = next(mark for mark in evidence.deploys if mark.commit == "bad")

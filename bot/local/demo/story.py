@@ -16,7 +16,7 @@ from bot.local.demo.screen import Screen
 from bot.local.world import World
 
 WELL_WITHIN_S = 60.0
-BASELINE_S = 3.0  # healthy traffic to compare with
+BASELINE_S = 5.0  # healthy traffic to compare with
 HEALED_WITHIN_S = 180.0
 INJECTED_WITHIN_S = 180.0  # the control plane gives up before this and says why
 POLL_S = 0.5
