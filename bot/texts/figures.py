@@ -147,7 +147,7 @@ def chart(evidence: Evidence, signal: Signal) -> str:
     step_s = min(later - earlier for (earlier, _), (later, _) in itertools.pairwise(points))
     points = _fewer(points)
     limit, what, unit, most = _charted(signal)
-    seconds = dict.fromkeys(f'"{at_s + step_s - signal.first_bad_s:.0f}"' for at_s, _ in points)  # a point is known when its step ends
+    seconds = dict.fromkeys(f'"{at_s + step_s - signal.first_bad_s:z.0f}"' for at_s, _ in points)  # a point is known when its step ends
     if len(seconds) < len(points):
         return ""  # the axis is one of names: two points of the same second cannot be told apart
     top = max([limit, *(value for _, value in points)]) * 1.1 or 1.0

@@ -74,6 +74,11 @@ def test_a_bad_moment_stands_after_the_first_bad_request_in_the_chart() -> None:
     assert '["-4", "-1", "2", "5"]' in source and "line [300.0, 300.0, 9000.0, 9000.0]" in source
 
 
+def test_a_moment_just_before_the_first_bad_request_is_zero_in_the_chart() -> None:
+    series = tuple((FIRST_BAD_S - 6.3 + 3 * n, 300.0, 0.0) for n in range(3))
+    assert '["-3", "0", "3"]' in chart(Evidence(NOW_S, series=series), s.hanging_depot().incident.signal)
+
+
 def test_a_series_that_cannot_be_drawn_is_left_out() -> None:
     signal = s.hanging_depot().incident.signal
     for series in ((), ((1.0, 2.0, 0.0),) * 2, ((1.0, float("nan"), 0.0),) * 5, ((1.0, 2.0, 0.0),) * 5):
