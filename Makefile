@@ -8,8 +8,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONDONTWRITEBYTECODE := # empty: what one worker has compiled the others need not compile again
 FAULT ?= dependency-timeout
-E2E := tests/e2e # all that has to be collected for them, where ARGS names no tests itself
-NO_TESTS := 5 # pytest's exit code when ARGS chose tests of the other kind only
 
 help:
 	@sed -n '1,3p' Makefile | sed 's/^# //'
@@ -29,8 +27,7 @@ up: setup
 	@$(BIN)/python -m bot demo --fault none
 
 test: setup
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not e2e" $(ARGS) || [ $$? -eq $(NO_TESTS) ]
-	@$(BIN)/python -m pytest -n 2 -m e2e $(if $(findstring tests/,$(ARGS)),,$(E2E)) $(ARGS) || [ $$? -eq $(NO_TESTS) ]
+	@$(BIN)/python scripts/test.py $(ARGS)
 
 lint: setup
 	@sh scripts/lint.sh

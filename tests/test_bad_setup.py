@@ -48,7 +48,7 @@ class Machine:
             env={"PATH": str(self.programs), **env},
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
             check=False,
         )
 

@@ -26,6 +26,7 @@ from bot.local.process import ChildProcess
 from bot.local.render import EmbeddedRender
 from bot.local.seed import ROOT, copy_tree
 from bot.local.server import LoopbackServer
+from bot.local.warden import Warden
 from bot.record import Keyring
 
 OWNER = "casey"
@@ -69,6 +70,9 @@ class World:
     async def start(self, say: Callable[[str], None]) -> None:
         """`say` gets one line for each thing that is up. Raises Refused when something does not come up; then everything is down again."""
         try:
+            warden = Warden()
+            await warden.start()
+            self._stack.push_async_callback(warden.dismiss)
             await self._start_github()
             say(f"GitHub (embedded) at {self.github.web_url}/{self.github.full_name}")
             await self._start_actions()

@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a demo: it ends, says so, and leaves no process behind."""
+"""A demo that is ended in the middle leaves no process behind: asked to by Ctrl-C it says so, killed without a warning it does not."""
 
 from __future__ import annotations
 
@@ -7,41 +7,53 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 
-pytestmark = pytest.mark.e2e(turn=4)
+pytestmark = pytest.mark.e2e(turn=2)
 
 UP_WITHIN_S = 60.0
 
 
-def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
-    out = tmp_path / "out.txt"
+@contextmanager
+def demo(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[psutil.Process]]]:
+    """A demo that is up, and everything that it has started; what it says goes to `out.txt` in its folder."""
+    folder.mkdir()
+    out = folder / "out.txt"
     with out.open("wb") as sink:
-        demo = subprocess.Popen(
-            [sys.executable, "-m", "bot", "demo", "--port", "0", "--fault", "none"],
-            cwd=tmp_path,
-            stdout=sink,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        command = [sys.executable, "-m", "bot", "demo", "--port", "0", "--fault", "none"]
+        process = subprocess.Popen(command, cwd=folder, stdout=sink, stderr=subprocess.STDOUT, start_new_session=True)
+    children: list[psutil.Process] = []
     try:
         deadline_s = time.monotonic() + UP_WITHIN_S
         while "Everything stays up" not in out.read_text(errors="replace"):
-            assert demo.poll() is None, out.read_text(errors="replace")
+            assert process.poll() is None, out.read_text(errors="replace")
             assert time.monotonic() < deadline_s, out.read_text(errors="replace")
             time.sleep(0.2)
-        children = psutil.Process(demo.pid).children(recursive=True)
+        children = psutil.Process(process.pid).children(recursive=True)
         assert len(children) > 5, "the services run as processes of their own"
-        os.killpg(demo.pid, signal.SIGINT)
-        assert demo.wait(timeout=20) == 130
-        gone, alive = psutil.wait_procs(children, timeout=5)
-        assert not alive
-        assert len(gone) == len(children)
-        assert "everything is stopped" in out.read_text(errors="replace")
-        assert "Traceback" not in out.read_text(errors="replace")
+        yield process, children
     finally:
-        if demo.poll() is None:
-            os.killpg(demo.pid, signal.SIGKILL)
+        process.kill()
+        for left in psutil.wait_procs(children, timeout=0)[1]:
+            left.kill()
+
+
+def test_an_end_in_the_middle_leaves_no_process_behind(tmp_path: Path) -> None:
+    with demo(tmp_path / "asked") as (asked, children):
+        os.killpg(asked.pid, signal.SIGINT)
+        assert asked.wait(timeout=20) == 130
+        assert psutil.wait_procs(children, timeout=5)[1] == []
+    said = (tmp_path / "asked" / "out.txt").read_text(errors="replace")
+    assert "everything is stopped" in said
+    assert "Traceback" not in said
+
+    with demo(tmp_path / "killed") as (killed, children):
+        time.sleep(1.5)  # as long as its warden needs to have seen everything
+        killed.kill()
+        killed.wait(timeout=20)
+        assert psutil.wait_procs(children, timeout=10)[1] == []

@@ -40,10 +40,10 @@ def run(argv: Sequence[str], env: Mapping[str, str]) -> int:
 
 
 async def _main(options: argparse.Namespace, env: Mapping[str, str]) -> int:
-    """Ctrl-C and SIGTERM cancel this task; the world is stopped on every way out."""
+    """Ctrl-C, SIGTERM and a closed terminal cancel this task; the world is stopped on every way out."""
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, lambda: task.cancel() if task else None)
     try:
         return await _demo(options, env)
