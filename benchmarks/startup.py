@@ -19,7 +19,7 @@ import psutil
 from bot.local.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-HEAVY = ("chromadb", "langgraph", "openai", "numpy", "redis")
+HEAVY = ("chromadb", "langgraph", "openai", "numpy", "redis", "rich")
 LIGHT_MODULES = ("bot.commands.serve", "bot.wiring", "bot.loop", "bot.commands.gate", "bot.agents.cag")
 GIVE_UP_S = 15.0
 POLL_S = 0.01

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from types import ModuleType
 
 from bot.errors import Refused, Retry
 
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     if arguments[0] not in COMMANDS:
         print(f"sre-space: there is no command {arguments[0]!r}\n\n{usage()}", file=sys.stderr)
         return EXIT_REFUSED
-    module = importlib.import_module(COMMANDS[arguments[0]][0])
+    module = _load(COMMANDS[arguments[0]][0])
     try:
         return int(module.run(arguments[1:], os.environ if env is None else env))
     except Refused as problem:
@@ -50,6 +51,15 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     except Retry as problem:
         print(f"sre-space {arguments[0]}: {problem}; try again in {problem.after_s:.0f} s", file=sys.stderr)
         return EXIT_RETRY
+
+
+def _load(name: str) -> ModuleType:
+    """Modules are there to stay: to look for garbage among them takes a twelfth of the start."""
+    gc.disable()
+    try:
+        return importlib.import_module(name)
+    finally:
+        gc.enable()
 
 
 if __name__ == "__main__":

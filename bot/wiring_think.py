@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import httpx
-
 from bot.adapters.chroma import ChromaMemory
 from bot.adapters.embedders import Embedder, Hashing, OpenAIEmbedder
 from bot.adapters.tls import trusted
 from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.errors import Refused
+from bot.lean_httpx import httpx
 from bot.ports import Reasoner
 from bot.record import Keyring
 from bot.settings import Settings

@@ -18,6 +18,7 @@ ROOM_BYTES = 4 << 30  # three worlds at a time take a tenth of it
 
 def pytest_configure(config: pytest.Config) -> None:
     """Worlds write and delete many thousands of small files: where memory is plenty that costs half as much as on a disk."""
+    gc.disable()  # until all is loaded
     if hasattr(config, "workerinput") or config.option.basetemp or not _has_room():
         return
     config.option.basetemp = config.stash[SCRATCH] = Path(tempfile.mkdtemp(prefix="sre-space-tests-", dir=IN_MEMORY))
@@ -27,6 +28,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """What is loaded by now stays: the garbage collector need not look through it again and again."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bot.adapters.leaner import without
+from bot.leaner import without
 
 UNUSED = "antigravity"  # of the standard library, and loaded by nobody: it would open a browser
 

@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import chromadb
-import httpx
 from chromadb.api.types import EmbeddingFunction
 from chromadb.config import Settings
 from chromadb.errors import ChromaError
@@ -19,6 +18,7 @@ from bot.adapters.bm25 import bm25, fused
 from bot.adapters.embedders import Embedder
 from bot.errors import Refused, Retry
 from bot.journal import PostMortemRecord
+from bot.lean_httpx import httpx
 from bot.model import PostMortem
 from bot.record import Keyring
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import httpx
-
 from bot.adapters.embedding import embed
 from bot.errors import Refused, Retry
+from bot.lean_httpx import httpx
 
 MAX_CHARACTERS = 8_000  # of one text: below the 8,191 tokens that OpenAI's models take
 BATCH = 64  # texts of one request

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import httpx
-
 from bot.errors import Missing, Refused, Retry
+from bot.lean_httpx import httpx
 from bot.model import Deploy, DeployState
 
 _TIMEOUT = httpx.Timeout(10.0, connect=5.0)

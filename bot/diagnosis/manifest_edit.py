@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -24,7 +25,12 @@ def scalar(text: str) -> object:
     """The value of a plain YAML scalar. Raises Refused for anything that is more than one plain word or number."""
     if not _PLAIN.fullmatch(text):
         raise Refused(f"{text[:40]!r} is not a plain YAML value: use a word, a number, true or false")
-    return yaml.safe_load(text)
+    return _plain(text)
+
+
+@lru_cache(maxsize=1024)  # the same few settings are compared again and again
+def _plain(text: str) -> object:
+    return yaml.load(text, Loader=FAST_LOADER)
 
 
 def lookup(document: object, key: Key) -> object | None:

@@ -12,7 +12,7 @@ from bot.web.answers import Declined, Endpoint
 from bot.web.parts import WebParts
 
 if TYPE_CHECKING:
-    import httpx
+    from bot.lean_httpx import httpx
 
 TIMEOUT_S = 150.0  # the controls answer when the fault is in, and landing a release means waiting for its checks
 MAX_QUERY_BYTES = 1024
@@ -26,7 +26,7 @@ def inject_endpoint(parts: WebParts) -> Endpoint:
         query: bytes = request.scope["query_string"]
         if len(query) > MAX_QUERY_BYTES:
             raise Declined(414, "the query is too long", "see the README for the faults that can be injected")
-        import httpx  # not before it is needed: its import alone takes a tenth of a second of the start
+        from bot.lean_httpx import httpx  # not before it is needed: its import alone takes a tenth of a second of the start
 
         url = httpx.URL(settings.demo_controls_url + "/inject-failure").copy_with(query=query)
         status, content = await _post(url, settings.demo_controls_token)
@@ -36,7 +36,7 @@ def inject_endpoint(parts: WebParts) -> Endpoint:
 
 
 async def _post(url: httpx.URL, token: str) -> tuple[int, object]:
-    import httpx
+    from bot.lean_httpx import httpx
 
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     unusable = Declined(502, "the engineering controls gave an unusable answer", "look at their log")

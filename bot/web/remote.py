@@ -10,9 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import TextIO
 
-import httpx
-
 from bot.codec import to_json
+from bot.lean_httpx import httpx
 from bot.model import Event
 from bot.web.signing import sign_post
 

@@ -19,10 +19,11 @@ from bot.local.demo.screen import Quiet
 from bot.local.demo.story import break_and_watch, wait_until_well
 from bot.local.world import World, WorldSettings
 from bot.model import Event
-from bot.names import FixBranch
+from bot.names import parse_branch
 
 Story = Callable[[World], Awaitable[None]]
 RSS_LIMIT_MIB = 120.0
+POLL_S = 0.5
 
 
 def play(
@@ -78,14 +79,12 @@ class Seen:
 
 
 async def all_incidents(world: World) -> list[Seen]:
+    pulls = [(parse_branch(pull.branch), pull) for pull in reversed(await world.owner.recent_pulls())]
     found = []
     for issue, incident in await incidents(world.owner, world.keyring, world.bot_login, "all"):
         entries = await read_entries(world.owner, world.keyring, issue.number, world.bot_login)
-        pulls: list[Pull] = []
-        for attempt in range(1, 8):
-            for undo in (False, True):
-                pulls += await world.owner.pulls(branch=str(FixBranch(incident.fingerprint, issue.number, attempt, undo)))
-        found.append(Seen(issue, incident, entries, tuple(pulls)))
+        own = tuple(pull for branch, pull in pulls if branch and (branch.issue, branch.fingerprint) == (issue.number, incident.fingerprint))
+        found.append(Seen(issue, incident, entries, own))
     return found
 
 
@@ -131,4 +130,4 @@ async def until(world: World, holds: Callable[[], Awaitable[bool]], within_s: fl
     deadline_s = world.clock.now() + within_s
     while not await holds():
         assert world.clock.now() < deadline_s, f"{what}: not within {within_s:.0f} s; logs in {world.settings.workdir / 'logs'}"
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(POLL_S)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx
-
 from bot.errors import Conflict, Missing, Refused, Retry
+from bot.lean_httpx import httpx
 
 UNREACHABLE_WAIT_S = 5.0
 LIMITED_WAIT_S = 60.0  # GitHub's advice for a rate limit that does not say how long
