@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bot.adapters.chroma import ChromaMemory
 from bot.adapters.embedders import Embedder, Hashing, OpenAIEmbedder
-from bot.adapters.tls import trusted
 from bot.diagnosis.reasoner import EvidenceReasoner
 from bot.errors import Refused
 from bot.lean_httpx import httpx
 from bot.ports import Reasoner
 from bot.record import Keyring
 from bot.settings import Settings
+from bot.tls import trusted
 
 MODEL_TIMEOUT_S = 60.0  # one answer; the job itself has five minutes
 EMBEDDING_TIMEOUT_S = 20.0

@@ -12,7 +12,6 @@ from typing import Any
 
 import openai
 
-from bot.adapters.tls import trusted
 from bot.diagnosis.budget import Meter, RateLimited
 from bot.diagnosis.case import Case
 from bot.diagnosis.localise import localise
@@ -20,6 +19,7 @@ from bot.diagnosis.prompt import INSTRUCTIONS, SCHEMA, evidence_text, read_answe
 from bot.errors import Refused, Retry
 from bot.model import Opinion
 from bot.redact import redact
+from bot.tls import trusted
 
 TRIES = 2  # an unusable answer gets one more
 CHARS_PER_TOKEN = 3  # at least, in English and JSON: so that a request is never dearer than expected

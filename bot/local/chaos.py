@@ -18,6 +18,7 @@ from bot.adapters.github import GitHubForge
 from bot.errors import Refused
 from bot.local.releases import PAGES, PRICING, Release, bad_release, harmless_releases
 from bot.ports import Clock
+from bot.tls import trusted
 
 HANG_S = 20.0
 LANDING_TIMEOUT_S = 120.0  # for all releases of one fault together; bot/web/demo.py waits a little longer than this
@@ -71,8 +72,8 @@ class Chaos:
         if not healthy:
             raise Refused("every dependency hangs already")
         name = self._rng.choice(healthy)
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client:
-            url = f"{self._dependencies()[name]}/controls/latency"
+        url = f"{self._dependencies()[name]}/controls/latency"
+        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=trusted(url)) as client:
             (await client.post(url, json={"seconds": HANG_S}, headers=self._headers)).raise_for_status()
         self._hanging.append(name)
         return Injected("dependency-timeout", self._clock.now(), name)

@@ -28,6 +28,7 @@ from bot.local.seed import ROOT, copy_tree
 from bot.local.server import LoopbackServer
 from bot.local.warden import Warden
 from bot.record import Keyring
+from bot.tls import trusted
 
 OWNER = "casey"
 DEVELOPER = "robin"
@@ -113,7 +114,8 @@ class World:
         self.bot_token = self.github.issue_token(self.bot_login)
         self.owner = await self.forge_of(OWNER)
         self.developer = await self.forge_of(DEVELOPER)
-        async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {self.github.issue_token(OWNER)}"}) as client:
+        headers = {"Authorization": f"Bearer {self.github.issue_token(OWNER)}"}
+        async with httpx.AsyncClient(trust_env=False, verify=trusted(self.github.api_url), headers=headers) as client:
             config = {"url": f"{self.url}/webhooks/github", "secret": self.webhook_secret, "content_type": "json"}
             hook = {"name": "web", "active": True, "events": ["*"], "config": config}
             (await client.post(f"{self.github.api_url}/repos/{self.github.full_name}/hooks", json=hook)).raise_for_status()
@@ -206,7 +208,7 @@ class World:
         """Starts (or, after a kill, restarts) the control plane and waits until it answers. Raises Refused with its log otherwise."""
         await self.serve.start()
         deadline_s = self.clock.now() + SERVE_START_S
-        async with httpx.AsyncClient(trust_env=False, timeout=2.0) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=2.0, verify=trusted(self.url)) as client:
             while True:
                 try:
                     if (await client.get(f"{self.url}/healthz")).status_code == 200:

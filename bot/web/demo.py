@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from bot.tls import trusted
 from bot.web.answers import Declined, Endpoint
 from bot.web.parts import WebParts
 
@@ -41,7 +42,10 @@ async def _post(url: httpx.URL, token: str) -> tuple[int, object]:
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     unusable = Declined(502, "the engineering controls gave an unusable answer", "look at their log")
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False) as client, client.stream("POST", url, headers=headers) as answer:
+        async with (
+            httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=trusted(str(url))) as client,
+            client.stream("POST", url, headers=headers) as answer,
+        ):
             body = bytearray()
             async for chunk in answer.aiter_bytes():
                 body += chunk

@@ -13,6 +13,7 @@ from typing import TextIO
 from bot.codec import to_json
 from bot.lean_httpx import httpx
 from bot.model import Event
+from bot.tls import trusted
 from bot.web.signing import sign_post
 
 BATCH = 50
@@ -65,7 +66,7 @@ class RemoteSink:
 
     def _run(self) -> None:
         try:
-            with httpx.Client(timeout=POST_TIMEOUT_S) as client:
+            with httpx.Client(timeout=POST_TIMEOUT_S, verify=trusted(self._url)) as client:
                 more = True
                 while more and not self._dead.is_set():
                     batch, more = self._next_batch()

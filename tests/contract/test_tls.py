@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from bot.adapters.tls import trusted
+from bot.tls import trusted
 
 
 def test_an_address_without_tls_trusts_nobody_it_might_redirect_to() -> None:

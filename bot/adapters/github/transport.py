@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 
 from bot.adapters.github.answers import Answer, AnswerCache
 from bot.adapters.github.failures import LIMITED_WAIT_S, UNREACHABLE_WAIT_S, RateLimited, failure, unreachable
-from bot.adapters.tls import trusted
 from bot.errors import Missing, Refused, Retry
 from bot.lean_httpx import httpx
 from bot.leaner import without
 from bot.ports import Clock
+from bot.tls import trusted
 
 with without("redis"):  # githubkit's cache, which we do not use, has a store in Redis: 10 MiB and a sixth of a second for every process
     from githubkit import GitHub, TokenAuthStrategy

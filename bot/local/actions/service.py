@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from bot.local.actions.concurrency import ConcurrencyGroups
@@ -21,6 +22,7 @@ from bot.local.actions.workflow import UnsupportedSyntax, Workflow, WorkflowFile
 from bot.local.contracts import DispatchRefused, Json, RepoEvent, Repository, RunnerSettings, RunNotFound
 
 _REMEMBERED_COMMITS = 64
+_REMEMBERED_FILES = 256
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -34,6 +36,7 @@ class EmbeddedActions:
         self._numbers: dict[str, int] = {}
         self._workflow_ids: dict[str, int] = {}
         self._files: dict[str, list[WorkflowFile]] = {}
+        self._read = lru_cache(maxsize=_REMEMBERED_FILES)(read_workflow_file)  # most commits leave them as they were
         self._tasks: set[asyncio.Task[None]] = set()
         self._open = False
         slots = asyncio.Semaphore(settings.concurrency)
@@ -207,7 +210,7 @@ class EmbeddedActions:
         if commit not in self._files:
             paths = [path for path in self._repo.list_files(commit, WORKFLOWS) if _is_workflow(path)]
             contents = ((path, self._repo.read_file(commit, path)) for path in sorted(paths))
-            self._files[commit] = [read_workflow_file(path, content) for path, content in contents if content is not None]
+            self._files[commit] = [self._read(path, content) for path, content in contents if content is not None]
             while len(self._files) > _REMEMBERED_COMMITS:
                 del self._files[next(iter(self._files))]
         return self._files[commit]

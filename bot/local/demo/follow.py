@@ -10,6 +10,7 @@ import httpx
 
 from bot.codec import from_json
 from bot.model import Event
+from bot.tls import trusted
 
 RECONNECT_S = 0.3
 
@@ -25,7 +26,8 @@ class Follower:
 
     async def run(self) -> None:
         """Until cancelled."""
-        async with httpx.AsyncClient(trust_env=False, timeout=httpx.Timeout(5.0, read=60.0)) as client:
+        timeout = httpx.Timeout(5.0, read=60.0)
+        async with httpx.AsyncClient(trust_env=False, timeout=timeout, verify=trusted(self._url)) as client:
             while True:
                 try:
                     headers = {"Last-Event-ID": self._last} if self._last else {}

@@ -11,6 +11,7 @@ import httpx
 from bot.local.demo.report import Report
 from bot.local.world import World
 from bot.model import Event
+from bot.tls import trusted
 from bot.web.parts import MONITOR_DIR
 from bot.web.standalone import standalone_page
 
@@ -23,7 +24,7 @@ async def save_run(world: World, reports: Sequence[Report], events: Sequence[Eve
             pages[f"issue-{report.issue}.html"] = world.github.render_issue_page(report.issue, standalone=True)
         if report.pull:
             pages[f"pull-{report.pull}.html"] = world.github.render_pull_page(report.pull, standalone=True)
-    async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=5.0, verify=trusted(world.url)) as client:
         state = (await client.get(f"{world.url}/api/state")).json()
     pages["monitor.html"] = standalone_page(MONITOR_DIR, state, list(events))
     await asyncio.to_thread(_write, folder, pages)

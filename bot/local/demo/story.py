@@ -14,6 +14,7 @@ from bot.local.chaos import Injected
 from bot.local.demo.report import Report, read_report
 from bot.local.demo.screen import Screen
 from bot.local.world import World
+from bot.tls import trusted
 
 WELL_WITHIN_S = 60.0
 BASELINE_S = 5.0  # healthy traffic to compare with
@@ -25,7 +26,7 @@ POLL_S = 0.5
 async def wait_until_well(world: World) -> None:
     """Every objective measured healthy, and a little longer: the past to compare with. Raises Refused when it takes too long."""
     deadline_s = world.clock.now() + WELL_WITHIN_S
-    async with httpx.AsyncClient(trust_env=False, timeout=5.0) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=5.0, verify=trusted(world.url)) as client:
         while True:
             state = (await client.get(f"{world.url}/api/state")).json()
             operations = [operation for service in state["services"] for operation in service["operations"]]
@@ -41,7 +42,7 @@ async def break_and_watch(world: World, fault: str, screen: Screen) -> Report:
     """Injects through the control plane's front door, as anybody would with curl; returns when the incident is over."""
     before = await known_issues(world)
     done = len(world.chaos.done)
-    async with httpx.AsyncClient(trust_env=False, timeout=INJECTED_WITHIN_S) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=INJECTED_WITHIN_S, verify=trusted(world.url)) as client:
         answer = await client.post(f"{world.url}/demo/inject-failure?type={quote(fault)}")
     if answer.status_code != 200:
         raise Refused(f"the fault was not injected: {answer.text}")
