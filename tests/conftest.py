@@ -9,9 +9,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 E2E_FOLDER = "e2e"  # what `make test` collects for them
 IN_MEMORY = Path("/dev/shm")
+UNTIMED = "untimed"  # how long an example takes says how busy the machine is
 SCRATCH = pytest.StashKey[Path]()
 ROOM_BYTES = 4 << 30  # three worlds at a time take a tenth of it
 
@@ -19,6 +21,8 @@ ROOM_BYTES = 4 << 30  # three worlds at a time take a tenth of it
 def pytest_configure(config: pytest.Config) -> None:
     """Worlds write and delete many thousands of small files: where memory is plenty that costs half as much as on a disk."""
     gc.disable()  # until all is loaded
+    settings.register_profile(UNTIMED, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile(UNTIMED)
     if hasattr(config, "workerinput") or config.option.basetemp or not _has_room():
         return
     config.option.basetemp = config.stash[SCRATCH] = Path(tempfile.mkdtemp(prefix="sre-space-tests-", dir=IN_MEMORY))
@@ -43,7 +47,7 @@ def _has_room() -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """By `turn`, where a test has one: two workers are handed them in rotation, and so end at about the same time."""
+    """By `turn`, where a test has one: of two workers each gets two that follow one another, so that both end at about the same time."""
     for item in items:
         if _turn(item) >= 0 and item.path.parent.name != E2E_FOLDER:
             raise pytest.UsageError(f"{item.nodeid}: `make test` looks for end-to-end tests in tests/{E2E_FOLDER} only: move it there")

@@ -345,7 +345,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
 
 
 @given(any_facts())
-@settings(max_examples=250, deadline=None, derandomize=True)
+@settings(max_examples=250, derandomize=True)
 def test_any_facts_have_one_step(found: Facts) -> None:
     step = decide(found, AUTONOMY)
     assert isinstance(step, get_args(Step))

@@ -91,7 +91,7 @@ def values(kind: Any) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_every_record_survives_the_way_through_github(kind: type[Any]) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
+    @settings(max_examples=40, suppress_health_check=list(HealthCheck), derandomize=True, database=None)
     @given(later(kind), st.text(max_size=30), st.one_of(st.none(), st.integers(1, 9999)))
     def story(record: Record, text: str, number: int | None) -> None:
         assert from_json(kind, json.loads(json.dumps(to_json(record)))) == record

@@ -176,7 +176,7 @@ def test_a_slow_climb_is_not_hidden_by_its_own_beginning() -> None:
     assert sum(decades[1_525:1_575]) / 50 > 1.0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.floats(), st.floats()), max_size=150))
 def test_whatever_comes_there_is_a_score(points: list[tuple[float, float]]) -> None:
     novelty = Novelty()

@@ -355,7 +355,7 @@ def test_the_second_look_remembers_what_the_first_evidence_of_the_incident_showe
 # --- the challenge can only lower
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.permutations(range(2)), st.integers(0, 2), st.booleans(), st.booleans())
 def test_whatever_a_model_says_confidence_is_never_above_that_of_the_evidence(order: list[int], keep: int, lies: bool, hangs: bool) -> None:
     case = hang_case() if hangs else bad_case()

@@ -45,7 +45,7 @@ def edited(draw: st.DrawFn) -> tuple[str, str, str]:
     return text[0], text[1], text[2]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(edited())
 def test_it_merges_and_refuses_as_git_does(tmp_path: Path, texts: tuple[str, str, str]) -> None:
     assert ours_merge(*texts) == git_merge(tmp_path, *texts)
@@ -54,7 +54,7 @@ def test_it_merges_and_refuses_as_git_does(tmp_path: Path, texts: tuple[str, str
 lines = st.lists(st.sampled_from(["a", "b", "c", "d", "", "}"]), max_size=8).map("\n".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(lines, lines, lines)
 def test_it_keeps_the_laws_of_merging_and_invents_no_line(ours: str, base: str, theirs: str) -> None:
     assert merge3(ours, base, base, "a.py") == ours

@@ -121,7 +121,7 @@ documents = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(documents, st.data(), st.booleans())
 def test_an_edit_changes_that_value_and_no_other_line(document: dict[str, dict[str, object]], data: st.DataObject, flow: bool) -> None:
     text = yaml.safe_dump(document, default_flow_style=None if flow else False)

@@ -33,7 +33,7 @@ def test_another_caller_hangs_on_its_dependency_then_the_signature_differs() -> 
     assert of(hang_case(replace(evidence, edges=moved))) != of(hang_case())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**60), st.floats(0, 400), st.integers(30, 90), st.integers(1, 500))
 def test_the_same_bad_change_landed_again_has_the_same_signature(number: int, gap_s: float, line: int, count: int) -> None:
     commit = f"{number:040x}"
@@ -55,7 +55,6 @@ PAIRS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(PAIRS)
 def test_ids_addresses_counts_and_times_in_names_leave_a_signature_unchanged(pair: tuple[str, str]) -> None:
     def made(particular: str) -> str:
@@ -74,7 +73,7 @@ def test_names_keep_their_digits_where_they_are_part_of_a_word() -> None:
     assert shape("3f2504e0-4f89-41d3-9a0c-0305e82c3301") == "{}" and shape("user00017") == "user{}"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0, 10**9), st.integers(1, 50), st.floats(1.0, 1.2))
 def test_other_times_counts_and_figures_of_the_same_kind_are_the_same_signature(later_s: float, times: int, slower: float) -> None:
     case = hang_case()

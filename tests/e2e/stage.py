@@ -24,6 +24,7 @@ from bot.names import parse_branch
 Story = Callable[[World], Awaitable[None]]
 RSS_LIMIT_MIB = 120.0
 POLL_S = 0.5
+RPS = 6.0  # fewer customers than in a demo: two worlds share two processors with other tests
 
 
 def play(
@@ -32,7 +33,7 @@ def play(
     """Brings a world up, tells the story, takes the world down and checks that no process is left behind."""
 
     async def whole() -> None:
-        settings = WorldSettings(folder, port=0, github_port=0, seed=seed, bot_is_owner=bot_is_owner, change_tree=change_tree)
+        settings = WorldSettings(folder, port=0, github_port=0, seed=seed, rps=RPS, bot_is_owner=bot_is_owner, change_tree=change_tree)
         world = World(settings)
         await world.start(lambda line: None)
         follower = Follower(world.url, lambda event: None)

@@ -16,7 +16,7 @@ from tests.e2e.rename import rename
 from tests.e2e.stage import again_from_memory, all_incidents, play, remedies
 
 
-@pytest.mark.e2e(turn=1)
+@pytest.mark.e2e(turn=2)
 def test_a_hanging_dependency_is_bounded_whatever_it_is_called_and_with_the_owners_own_token(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         assert world.bot_login == (await world.owner.me()).login

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-pytestmark = pytest.mark.e2e(turn=2)
+pytestmark = pytest.mark.e2e(turn=1)
 
 UP_WITHIN_S = 60.0
 

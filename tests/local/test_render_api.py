@@ -19,7 +19,7 @@ WELCOME = SERVICE.replace('"hello"', '"welcome"')
 
 
 async def greeting(world: World) -> str:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         return str((await client.get(world.render.urls["shop"])).json()["greeting"])
 
 

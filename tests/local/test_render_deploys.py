@@ -21,7 +21,7 @@ BROKEN_HEALTH = SERVICE.replace("STATUS = 200", "STATUS = 503")
 
 
 async def ask(url: str) -> dict[str, object]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=False) as client:
         answer: dict[str, object] = (await client.get(url)).raise_for_status().json()
         return answer
 
@@ -39,7 +39,10 @@ def test_push_is_served_at_the_same_address_without_a_failed_request(tmp_path: P
                 assert answer.status_code == 200
                 seen.append((asked_s, answer.json()["greeting"]))
 
-        async with httpx.AsyncClient() as keeps_alive, httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0)) as reconnects:
+        async with (
+            httpx.AsyncClient(verify=False) as keeps_alive,
+            httpx.AsyncClient(verify=False, limits=httpx.Limits(max_keepalive_connections=0)) as reconnects,
+        ):
             customers = [asyncio.create_task(customer(c)) for c in (keeps_alive, keeps_alive, reconnects)]
             await world.repo.push({"app/serve.py": SERVICE.replace('"hello"', '"welcome"')})
             await world.render.idle()

@@ -195,7 +195,7 @@ def _hidden(html: str, depth: int) -> int:
     return depth
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(st.sampled_from(LINES), min_size=1, max_size=12))
 def test_a_command_is_always_something_that_a_renderer_shows_as_the_writers_own_plain_text(lines: list[str]) -> None:
     body = "\n".join(lines)

@@ -281,7 +281,7 @@ def _check_verdict(case: GateCase, verdict: Verdict) -> None:
         assert verdict.decision is Decision.ALLOW
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases)
 def test_the_worst_rule_counts_whatever_comes_together(case: GateCase) -> None:
     verdict = judge(replace(case, approvals=case.approvals), POLICIES)

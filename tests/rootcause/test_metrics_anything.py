@@ -32,7 +32,7 @@ def windows(draw: st.DrawFn) -> Window:
     return Window(series=tuple(series), graph=draw(st.frozensets(st.tuples(NAMES, NAMES), max_size=8)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(windows(), windows(), NAMES, st.sampled_from(["", "latency", "availability", "?"]))
 def test_strengths_are_finite_whatever_comes(incident: Window, baseline: Window, service: str, signal: str) -> None:
     view = metrics_view(incident, baseline, Symptom(service, signal))

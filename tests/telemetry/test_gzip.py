@@ -100,7 +100,7 @@ def test_the_room_can_be_filled_to_its_last_byte(compiled: CDLL) -> None:
     flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 255)), min_size=1, max_size=4),
     cut=st.integers(0, 40),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_damaged_bodies_are_taken_only_where_zlib_takes_them_too(compiled: CDLL, seed: int, flips: list[tuple[int, int]], cut: int) -> None:
     plain, plain_catalogue, fast, fast_catalogue = readers(compiled)
     sent = bytearray(packed(make_request(random.Random(seed), 2, 0.2), 9))
@@ -115,7 +115,7 @@ def test_damaged_bodies_are_taken_only_where_zlib_takes_them_too(compiled: CDLL,
 
 
 @given(seed=st.integers(0, 2**32), body=st.binary(max_size=2_000))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_noise_in_gzip_and_noise_that_claims_to_be_gzip_do_no_harm(compiled: CDLL, seed: int, body: bytes) -> None:
     *_, fast, _ = readers(compiled)
     batch = fast.read_gzip(packed(body), T0)

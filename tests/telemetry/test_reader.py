@@ -161,7 +161,7 @@ FLIPS = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_siz
 
 
 @given(seed=st.integers(0, 2**32), flips=FLIPS, cut=st.integers(0, 4000))
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_damaged_requests_do_no_harm_and_are_read_alike(compiled: CDLL, seed: int, flips: list[tuple[int, int]], cut: int) -> None:
     """What Python refuses as a whole the kernel may read (it does not look at text that nobody uses); it never reads anything else."""
     slow, plain, quick, fast = readers(compiled)
@@ -181,7 +181,7 @@ def test_damaged_requests_do_no_harm_and_are_read_alike(compiled: CDLL, seed: in
 
 
 @given(body=st.binary(max_size=300))
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 def test_noise_is_refused_or_empty(compiled: CDLL, body: bytes) -> None:
     _, _, quick, _ = readers(compiled)
     try:

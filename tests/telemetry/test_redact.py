@@ -105,13 +105,13 @@ ids = st.one_of(
 around = st.sampled_from(["", " ", "(", ")", ", ", ": ", "\n", "/", "'", " failed, "])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ids, around, around)
 def test_ids_that_people_look_up_stay_whatever_stands_around_them(found: str, before: str, after: str) -> None:
     assert found in redact(f"{before}{found}{after}")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(string.digits, min_size=12, max_size=18), st.sampled_from(["", " ", "-"]), around, around)
 def test_a_number_with_a_cards_check_digit_goes_however_it_is_grouped(digits: str, gap: str, before: str, after: str) -> None:
     check = next(c for c in string.digits if luhn([int(d) for d in digits + c]))
@@ -119,7 +119,7 @@ def test_a_number_with_a_cards_check_digit_goes_however_it_is_grouped(digits: st
     assert card not in redact(f"{before}{card}{after}")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(string.ascii_uppercase, min_size=2, max_size=2), st.text(string.digits + "AZ", min_size=11, max_size=26), st.booleans())
 def test_an_account_number_with_the_right_check_digits_goes(country: str, rest: str, spaced: bool) -> None:
     number = next(text for n in range(2, 99) if is_account(text := f"{country}{n:02d}{rest}"))
@@ -144,7 +144,7 @@ SECRETS: list[Callable[[str], str]] = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(SECRETS), st.text(string.ascii_letters + string.digits, min_size=24, max_size=60), st.text(max_size=80), st.data())
 def test_a_secret_goes_wherever_it_stands_and_wherever_the_text_was_cut(
     make: Callable[[str], str], word: str, text: str, data: st.DataObject
@@ -158,7 +158,7 @@ def test_a_secret_goes_wherever_it_stands_and_wherever_the_text_was_cut(
         assert word[:20] not in redact(whole[:cut_at])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet=st.sampled_from("aZ0 9-+@.:/=_\n\"'&?()keyJsrtpoAKIB"), max_size=300))
 def test_redacting_twice_changes_nothing(text: str) -> None:
     assert redact(redact(text)) == redact(text)

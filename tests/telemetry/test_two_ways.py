@@ -32,7 +32,7 @@ def counted(span: OtlpSpan) -> RawSpan:
 
 
 @given(seed=st.integers(0, 2**32), flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_span_counts_as_the_whole_schema_says(seed: int, flips: list[tuple[int, int]]) -> None:
     sent = bytearray(make_span(random.Random(seed), 0.3).SerializeToString())
     for at, byte in flips:
@@ -48,7 +48,7 @@ RESOURCE = (("service.instance.id", "a-1"), ("http.request.method", "of the proc
 
 
 @given(seed=st.integers(0, 2**32), flips=st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=4))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_span_is_kept_as_the_whole_schema_says(seed: int, flips: list[tuple[int, int]]) -> None:
     rng = random.Random(seed)
     span = make_span(rng, 0.3)
@@ -161,7 +161,7 @@ spans = st.fixed_dictionaries(
 
 
 @given(span=spans, odd=st.dictionaries(st.sampled_from(NAMES), parts, max_size=1), resource=attributes)
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_typed_json_says_what_thorough_json_says(span: dict[str, Any], odd: dict[str, Any], resource: Any) -> None:
     request = {"resourceSpans": [{"resource": {"attributes": resource}, "scopeSpans": [{"spans": [span, {**span, **odd}]}]}]}
     assert_alike(json.dumps(request).encode())

@@ -101,7 +101,7 @@ def without_author(text: str) -> str:
     return re.sub(r"(?m)^@[A-Za-z0-9-]{1,39}: this takes back", "this takes back", text)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(words)
 def test_nothing_that_others_write_has_an_effect_in_any_text(chosen: list[str]) -> None:
     for name, text in hostile.bodies(chosen):
@@ -114,7 +114,7 @@ def test_a_single_evil_word_everywhere_has_no_effect(evil: str) -> None:
         assert not list(faults(without_author(text))), f"{name}: {list(faults(without_author(text)))}"
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(words)
 def test_titles_are_one_line_without_references_and_without_words_that_switch_machines_off(chosen: list[str]) -> None:
     for name, title in hostile.titles(chosen):
@@ -125,7 +125,7 @@ def test_titles_are_one_line_without_references_and_without_words_that_switch_ma
             assert len(title) <= 72
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(words, st.integers(1, 12))
 def test_an_issue_with_its_sealed_record_always_fits(chosen: list[str], size: int) -> None:
     w = hostile.Words([word.encode("utf-8", "replace").decode() for word in chosen])
@@ -160,7 +160,7 @@ def test_the_oracle_sees_what_is_not_made_harmless() -> None:
         assert list(faults(evil)), evil
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(words)
 def test_a_fence_is_closed_by_us_alone(chosen: list[str]) -> None:
     assert [token.type for token in _PARSER.parse(fence("\n".join(chosen)))] == ["fence"]

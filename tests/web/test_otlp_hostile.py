@@ -83,7 +83,7 @@ def test_a_trailer_without_end_is_cut_off(door: Door) -> None:
     assert door.bodies() == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     pieces=st.lists(
         st.sampled_from(
