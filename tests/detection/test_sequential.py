@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import random
+from bisect import bisect
+from functools import cache
+from itertools import accumulate
 
 import pytest
 
 from bot.detection.sequential import Sequential
 
 TICK_S = 0.5
+
+
+def drawn(rng: random.Random, tries: int, p: float) -> int:
+    """How many of so many independent tries succeed."""
+    return bisect(chances(tries, p), rng.random())
+
+
+@cache
+def chances(tries: int, p: float) -> list[float]:
+    """Of at most 0, 1, 2 … successes: the binomial distribution, summed up."""
+    return list(accumulate(math.comb(tries, k) * p**k * (1 - p) ** (tries - k) for k in range(tries)))
 
 
 def first_alarm_s(
@@ -18,8 +33,8 @@ def first_alarm_s(
     now_s = 0.0
     while now_s < until_s:
         now_s += TICK_S
-        requests = sum(rng.random() < rate_per_s * TICK_S / 50 for _ in range(50))
-        detector.update(requests, sum(rng.random() < bad_ratio for _ in range(requests)), TICK_S, null_ratio)
+        requests = drawn(rng, 50, rate_per_s * TICK_S / 50)
+        detector.update(requests, drawn(rng, requests, bad_ratio), TICK_S, null_ratio)
         if detector.alarmed:
             return now_s
     return None
