@@ -24,7 +24,7 @@ from bot.names import parse_branch
 Story = Callable[[World], Awaitable[None]]
 RSS_LIMIT_MIB = 120.0
 POLL_S = 0.5
-RPS = 6.0  # fewer customers than in a demo: two worlds share two processors with other tests
+RPS = 5.0  # fewer customers than in a demo: two worlds share two processors with other tests
 
 
 def play(
