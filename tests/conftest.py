@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import shutil
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 import psutil
@@ -20,7 +21,6 @@ ROOM_BYTES = 4 << 30  # three worlds at a time take a tenth of it
 
 def pytest_configure(config: pytest.Config) -> None:
     """Worlds write and delete many thousands of small files: where memory is plenty that costs half as much as on a disk."""
-    gc.disable()  # until all is loaded
     settings.register_profile(UNTIMED, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile(UNTIMED)
     if hasattr(config, "workerinput") or config.option.basetemp or not _has_room():
@@ -28,11 +28,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.basetemp = config.stash[SCRATCH] = Path(tempfile.mkdtemp(prefix="sre-space-tests-", dir=IN_MEMORY))
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """What is loaded by now stays: the garbage collector need not look through it again and again."""
-    gc.collect()
-    gc.freeze()
-    gc.enable()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded meanwhile stays: the garbage collector need not look through it, neither now nor again and again later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import pytest
 
+from bot.__main__ import main
 from bot.leaner import without
 
 UNUSED = "antigravity"  # of the standard library, and loaded by nobody: it would open a browser
@@ -27,3 +29,10 @@ def test_what_is_loaded_already_stays() -> None:
     with without("json"):
         import json
     assert sys.modules["json"] is json
+
+
+def test_a_command_runs_with_the_garbage_collector_on_although_it_was_loaded_without(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["policy", "--help"])
+    assert gc.isenabled()
+    assert "usage" in capsys.readouterr().out

@@ -44,13 +44,14 @@ def demo(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], list[psutil.Pr
 
 
 def test_an_end_in_the_middle_leaves_no_process_behind(tmp_path: Path) -> None:
-    with demo(tmp_path / "asked") as (asked, children):
-        os.killpg(asked.pid, signal.SIGINT)
-        assert asked.wait(timeout=20) == 130
-        assert psutil.wait_procs(children, timeout=5)[1] == []
-    said = (tmp_path / "asked" / "out.txt").read_text(errors="replace")
-    assert "everything is stopped" in said
-    assert "Traceback" not in said
+    for number in (signal.SIGINT, signal.SIGHUP):  # Ctrl-C; the terminal is closed
+        with demo(tmp_path / number.name) as (asked, children):
+            os.killpg(asked.pid, number)
+            assert asked.wait(timeout=20) == 130
+            assert psutil.wait_procs(children, timeout=5)[1] == []
+        said = (tmp_path / number.name / "out.txt").read_text(errors="replace")
+        assert "everything is stopped" in said
+        assert "Traceback" not in said
 
     with demo(tmp_path / "killed") as (killed, children):
         time.sleep(1.5)  # as long as its warden needs to have seen everything

@@ -47,9 +47,10 @@ def ward() -> Iterator[tuple[subprocess.Popen[str], psutil.Process]]:
 
 
 def grown(head: psutil.Process) -> list[psutil.Process]:
-    """The whole family, as soon as it is complete."""
+    """The whole family, complete for so long that the warden has seen it."""
     while len(children := head.children()) < 2:
         time.sleep(0.01)
+    time.sleep(LOOK_EVERY_S + 0.5)
     return [head, *children]
 
 
@@ -57,7 +58,6 @@ def grown(head: psutil.Process) -> list[psutil.Process]:
 def test_all_that_it_has_started_dies_with_the_process(number: signal.Signals) -> None:
     with ward() as (process, head):
         family = grown(head)
-        time.sleep(LOOK_EVERY_S + 0.5)
         process.send_signal(number)
         process.wait()
         assert psutil.wait_procs(family, timeout=10)[1] == []

@@ -161,10 +161,10 @@ class Simulation:
             self.scheduler.run()
             waits = self.last is None or isinstance(self.last[1], Wait)
             if world.changes != before or world.due or not waits:
-                leap_s, still_s = 5.0 if world.changes != before else min(leap_s * 3, REST_S), 0.0
+                leap_s, still_s = 5.0 if world.changes != before else min(leap_s * 3, 1000.0), 0.0
                 continue
             still_s += leap_s
-            leap_s = min(leap_s * 3, REST_S)
+            leap_s = min(leap_s * 3, 1000.0)
             if still_s >= REST_S and not self.people.rest():
                 return
         raise world.fail(f"does not come to rest: {self.last[1] if self.last else 'nobody looked'}")
