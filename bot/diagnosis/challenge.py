@@ -10,6 +10,7 @@ from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import CLOCK_SLACK_S, Case, is_new, onset_s
 from bot.diagnosis.edges import operation_excess, shift
 from bot.diagnosis.plain import plain
+from bot.diagnosis.silence import begun
 from bot.diagnosis.spent import spent
 from bot.evidence import EdgeStat, ErrorGroup, Evidence, Histogram
 from bot.model import Claim, SignalKind
@@ -123,7 +124,7 @@ def _figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
             yield from (("count", float(n)) for n in (group.count, group.before_count))
     for span in (s for t in evidence.traces for s in t.spans if s.id in cited or t.id in cited):
         yield from (("ms", span.duration_ms), ("ms", span.offset_ms))
-    yield from _spent_figures(evidence, cited)
+    yield from _spent_figures(case, cited)
     yield from _added_figures(evidence, cited)
     yield from _found_figures(case, cited)
     yield from (("clock", moment % DAY_S) for moment in _moments(case, cited))
@@ -132,10 +133,11 @@ def _figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
     yield from (("count", float(n)) for n in range(len(bad) + 1))
 
 
-def _spent_figures(evidence: Evidence, cited: set[str]) -> Iterator[tuple[str, float]]:
+def _spent_figures(case: Case, cited: set[str]) -> Iterator[tuple[str, float]]:
     """What the services of cited spans spend themselves, in good and in bad exemplars, and their share of what these take longer."""
-    if any(span.id in cited for trace in evidence.traces for span in trace.spans):
-        for one in spent(evidence.traces).values():
+    traces = case.evidence.traces
+    if any(span.id in cited for trace in traces for span in trace.spans):
+        for one in spent(traces, begun(case)).values():
             if cited & set(one.ids):
                 yield from (("ms", one.before_ms), ("ms", one.now_ms), ("share", one.share))
 

@@ -13,6 +13,7 @@ from bot.diagnosis.edges import CLEARLY_SLOWER, comparable, dependency_candidate
 from bot.diagnosis.overlap import names_callee
 from bot.diagnosis.plain import percent, plain
 from bot.diagnosis.presence import presence_candidates
+from bot.diagnosis.silence import begun
 from bot.diagnosis.slowdowns import slowdown_candidates
 from bot.diagnosis.spent import Spent, spent
 from bot.diagnosis.switches import setting_candidates
@@ -58,7 +59,7 @@ def _changed(case: Case, dependencies: Iterable[Candidate]) -> tuple[Candidate, 
         return (*change_candidates(case, echoes), *setting_candidates(case, {}, echoes))
     if kind is not SignalKind.LATENCY:
         return presence_candidates(case)
-    seen = spent(case.evidence.traces)
+    seen = spent(case.evidence.traces, begun(case))
     blamed = _blame(case, dependencies, seen)
     return (*slowdown_candidates(case, blamed, seen), *setting_candidates(case, blamed, {}))
 

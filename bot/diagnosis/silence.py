@@ -6,6 +6,8 @@ the calls that usually go with them to one peer stopped ending.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from bot.diagnosis.candidate import clip
 from bot.diagnosis.case import Case
 from bot.evidence import EdgeStat, SpanView, TraceView
@@ -24,6 +26,15 @@ def silence(edge: EdgeStat, case: Case) -> float:
         if _missing(other, case) and _follows(edge, other, case):
             return 0.0  # never called, because an earlier call never ended
     return missing
+
+
+def begun(case: Case) -> frozenset[tuple[str, str]]:
+    """(caller, peer) whose calls have begun and not ended: in good exemplars they begin before a sibling's call ends, and those go on."""
+    return frozenset(
+        (edge.caller, edge.peer)
+        for edge in case.evidence.edges
+        if silence(edge, case) and any(_before_the_end(edge, sibling, case) for sibling in lively(edge, case))
+    )
 
 
 def siblings(edge: EdgeStat, case: Case) -> tuple[EdgeStat, ...]:
@@ -67,10 +78,20 @@ def _missing(edge: EdgeStat, case: Case) -> float:
 
 def _follows(edge: EdgeStat, other: EdgeStat, case: Case) -> bool:
     """Whether in the normal exemplar traces this call always begins after the other one has ended."""
-    pairs = []
+    after = list(_begins_after(edge, other, case))
+    return bool(after) and all(after)
+
+
+def _before_the_end(edge: EdgeStat, other: EdgeStat, case: Case) -> bool:
+    """Whether in the normal exemplar traces this call always begins before the other one has ended."""
+    after = list(_begins_after(edge, other, case))
+    return bool(after) and not any(after)
+
+
+def _begins_after(edge: EdgeStat, other: EdgeStat, case: Case) -> Iterator[bool]:
+    """For each normal exemplar trace with both calls, whether this one begins when the other one has ended."""
     for trace in case.evidence.traces:
         calls = {s.peer: s for s in trace.spans if s.kind == "client" and s.service == edge.caller}
         if not trace.bad and edge.peer in calls and other.peer in calls:
             first = calls[other.peer]
-            pairs.append(calls[edge.peer].offset_ms >= first.offset_ms + first.duration_ms)
-    return bool(pairs) and all(pairs)
+            yield calls[edge.peer].offset_ms >= first.offset_ms + first.duration_ms

@@ -1,7 +1,7 @@
 """Where bad exemplar traces spend longer than good ones: whose own time it is, and who asks more often than usual.
 
 Own time is exclusive (bot/rootcause/traces/visits.py): a slow callee does not make its caller's longer. Time that a callee spends only
-because it is asked more often counts for whoever asks.
+because it is asked more often counts for whoever asks. What has not ended shows no call that it waits for: a span is sent when it ends.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from bot.rootcause.traces.visits import NS_PER_MS, visits
 LONGER_BY = 0.1  # of the good exemplars' time: bad ones that last less than this longer tell nothing
 ASKS_MORE = 1.5  # times as many calls for each visit as in good exemplars: the rest is chance
 TELLING_NAME = 0.5  # of what the service got slower by: a span's name with so much of it says in which part of the code
+
+Call = tuple[str, str]  # caller, peer
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,12 @@ class _Ledger:
     longest: dict[str, tuple[float, str]] = field(default_factory=dict)  # service → its span with the most own time
 
 
-def spent(traces: Sequence[TraceView]) -> Mapping[str, Spent]:
-    """By service. Empty when there are no good or no bad exemplars to compare, or the bad ones hardly last longer."""
-    bad, good = ([_ledger(one) for one in traces if one.bad is flag and one.spans] for flag in (True, False))
+def spent(traces: Sequence[TraceView], begun: frozenset[Call] = frozenset()) -> Mapping[str, Spent]:
+    """By service. Empty when there are no good or no bad exemplars to compare, or the bad ones hardly last longer.
+
+    `begun`: calls of which it is known otherwise that they began and have not ended (bot/diagnosis/silence.py).
+    """
+    bad, good = ([_ledger(one, begun) for one in traces if one.bad is flag and one.spans] for flag in (True, False))
     if not bad or not good:
         return {}
     services = {service for one in (*bad, *good) for service in one.own_ms}
@@ -113,10 +118,13 @@ def _asking(caller: str, callee: str, bad: Sequence[_Ledger], good: Sequence[_Le
     return (caller, callee, 1.0 - before / now) if now > ASKS_MORE * before and now > 1.0 else None
 
 
-def _ledger(trace: TraceView) -> _Ledger:
-    forest, ledger = forest_of([trace]), _Ledger()
+def _ledger(trace: TraceView, begun: frozenset[Call]) -> _Ledger:
+    forest, ledger, waits = forest_of([trace]), _Ledger(), _waits(trace, begun)
     for visit in visits(forest):
-        ledger.own_ms[visit.service] += max(visit.own_ms, 0.0)
+        if visit.key[1] in waits:
+            ledger.waited_ms[waits[visit.key[1]]] += max(visit.own_ms, 0.0)
+        else:
+            ledger.own_ms[visit.service] += max(visit.own_ms, 0.0)
         ledger.visits[visit.service] += 1
         ledger.calls[visit.caller, visit.service] += 1
         ledger.waited_ms[visit.caller, visit.service] += max(visit.gap_ms or 0.0, 0.0)
@@ -126,6 +134,13 @@ def _ledger(trace: TraceView) -> _Ledger:
             ledger.calls[span.service, span.peer] += 1
             ledger.waited_ms[span.service, span.peer] += (span.end_ns - span.start_ns) / NS_PER_MS
     return ledger
+
+
+def _waits(trace: TraceView, begun: frozenset[Call]) -> Mapping[str, Call]:
+    """The unfinished spans of a trace that wait for a call which it does not show, by their ids."""
+    shown = {(span.service, span.peer) for span in trace.spans if span.kind == "client"}
+    waiting = {caller: (caller, peer) for caller, peer in sorted(begun - shown)}
+    return {span.id: waiting[span.service] for span in trace.spans if not span.finished and span.service in waiting}
 
 
 def _slower_names(traces: Sequence[TraceView]) -> Mapping[str, frozenset[str]]:
