@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+UNFINISHED = "unfinished"  # among the error types of calls: some have not ended, and count with the time they have taken so far
+
 
 @dataclass(frozen=True)
 class SpanView:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import CLOCK_SLACK_S, FIRST_LOOK, Case, is_new, onset_s
-from bot.evidence import Evidence
+from bot.diagnosis.edges import gave_up, shift
+from bot.evidence import UNFINISHED, Evidence
 from bot.signature import Place, Signature, class_of_errors, class_of_ratio, shape
+
+HANGS = "hangs"
 
 
 def describe(case: Case, candidate: Candidate) -> Signature:
@@ -19,7 +22,7 @@ def describe(case: Case, candidate: Candidate) -> Signature:
         service=signal.service,
         operation=signal.operation,
         roles=candidate.roles,
-        errors=_errors(case.evidence, candidate),
+        errors=_errors(case, candidate),
         slower=class_of_ratio(now_ms / before_ms) if before_ms and now_ms else "as-fast",
         failing=class_of_errors(signal.now.error_ratio - signal.before.error_ratio),
         place=_place(case.evidence, blamed),
@@ -27,13 +30,20 @@ def describe(case: Case, candidate: Candidate) -> Signature:
     )
 
 
-def _errors(evidence: Evidence, candidate: Candidate) -> tuple[str, ...]:
-    """Kinds of errors at the fault: of the calls to a dependency, of the new exceptions where a change is blamed."""
+def _errors(case: Case, candidate: Candidate) -> tuple[str, ...]:
+    """Kinds of errors at the fault: of the calls to a dependency, of the new exceptions where a change is blamed.
+
+    A call that hangs has not ended, or somebody gave it up, or its time was out: which of these is a matter of when one looks.
+    """
     suspect = candidate.suspect
     if suspect.kind == "dependency":
-        kinds = {kind for edge in evidence.edges if (edge.caller, edge.peer) == (suspect.at, suspect.name) for kind in edge.error_types}
+        blamed = [edge for edge in case.evidence.edges if (edge.caller, edge.peer) == (suspect.at, suspect.name)]
+        kinds = {kind for edge in blamed for kind in edge.error_types}
+        kinds |= {UNFINISHED for edge in blamed if shift(edge, case).silent}
+        if candidate.mechanism == "dependency-hangs":
+            kinds = {HANGS if gave_up(kind) else kind for kind in kinds}
     else:
-        kinds = {group.type for group in evidence.errors if group.service == suspect.at and is_new(group)}
+        kinds = {group.type for group in case.evidence.errors if group.service == suspect.at and is_new(group)}
     return tuple(sorted({shape(kind) for kind in kinds if kind}))
 
 

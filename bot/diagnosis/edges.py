@@ -13,7 +13,7 @@ from bot.diagnosis.candidate import Candidate, Measure, clip, evidence_order
 from bot.diagnosis.case import Case, is_new
 from bot.diagnosis.plain import duration, percent, plain
 from bot.diagnosis.silence import lacks_call, lively, silence
-from bot.evidence import EdgeStat, TraceView
+from bot.evidence import UNFINISHED, EdgeStat, TraceView
 from bot.model import Claim, SignalKind, Suspect
 
 CLEARLY_SLOWER = 8.0  # times as long: full marks; the scale is logarithmic
@@ -129,7 +129,7 @@ def _candidate(one: EdgeShift, shifts: tuple[EdgeShift, ...], case: Case) -> Can
     below = explained_below(one, shifts, case)
     agreeing, bad = _agreeing(one, case)
     caller, peer = plain(edge.caller), plain(edge.peer)
-    hangs = not errors or any(word in _squeezed(kind) for kind in edge.error_types for word in HANGING)
+    hangs = not errors or any(timed_out(kind) for kind in edge.error_types)
     measures = (
         Measure("edge_worse", one.worse, _worse_text(one, errors)),
         Measure("explains_excess", one.explains, f"{percent(one.explains)} of what the operation got worse by"),
@@ -204,5 +204,12 @@ def _agreeing(one: EdgeShift, case: Case) -> tuple[tuple[str, ...], tuple[TraceV
     return tuple(found), bad
 
 
-def _squeezed(kind: str) -> str:
-    return "".join(c for c in kind.lower() if c.isalnum())
+def timed_out(kind: str) -> bool:
+    """Whether an error of this kind says that a call took too long."""
+    squeezed = "".join(c for c in kind.lower() if c.isalnum())
+    return any(word in squeezed for word in HANGING)
+
+
+def gave_up(kind: str) -> bool:
+    """Whether a call of this kind of error has not come back, whoever stopped waiting for it, if anybody has."""
+    return kind == UNFINISHED or "cancel" in kind.lower() or timed_out(kind)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from bot.evidence import EdgeStat
+from bot.evidence import UNFINISHED, EdgeStat
 from bot.telemetry import limits
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
@@ -14,7 +14,6 @@ from bot.telemetry.unfinished import Missing
 from bot.telemetry.windows import quantile
 
 MAX_ERROR_TYPES = 5
-UNFINISHED = "unfinished"  # among the error types: calls that have not ended, counted with the time they have taken so far
 
 
 @dataclass(slots=True)

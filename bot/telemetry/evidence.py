@@ -24,7 +24,7 @@ from bot.telemetry.histogram import Durations, Exact, histogram
 from bot.telemetry.log_groups import Logs, log_groups
 from bot.telemetry.span import Span
 from bot.telemetry.store import SpanStore, Trace
-from bot.telemetry.unfinished import Habits, unfinished
+from bot.telemetry.unfinished import MIN_REQUESTS, Habits, unfinished
 from bot.telemetry.windows import quantile
 
 BEFORE_S = 600.0  # how far back the healthy past reaches when the signal does not say
@@ -66,7 +66,7 @@ def gather(
     scene = set_scene(store, signal, is_bad, hanging)
     before_s, bad_s = (past_s(signal), first_bad_s), (first_bad_s, now_s + 1.0)
     entry = (signal.service, signal.operation)
-    habits = Habits(scene.before, store.peers)
+    habits = Habits(_usual(scene, is_bad, first_bad_s), store.peers)
     open_traces = [(trace, unfinished(trace, habits, store.peers, entry)) for trace in hanging[-limits.HANGING :]]
     found = edges(store, scene.services, before_s, bad_s)
     for _, missing in open_traces:
@@ -90,6 +90,13 @@ def gather(
         bad_requests=len(scene.bad),
     )
     return bounded(evidence)
+
+
+def _usual(scene: Scene, is_bad: Callable[[Span], bool], first_bad_s: float) -> Sequence[Trace]:
+    """Requests that show what usually calls what. For that, unlike for figures, the time before an earlier incident counts as well."""
+    if len(scene.before) >= MIN_REQUESTS:
+        return scene.before
+    return [trace for trace, span in scene.entries if span.end_s <= first_bad_s and not is_bad(span)]
 
 
 def _good(scene: Scene, is_bad: Callable[[Span], bool], since_s: float) -> list[Trace]:

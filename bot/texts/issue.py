@@ -27,6 +27,8 @@ On a line of its own, under the incident or its pull request:
 | `/sre help` | the whole list |"""
 COMMANDS_FOLD = fold("Commands, for people with write permission", COMMANDS)
 
+NO_CAUSE_YET = "What goes with being bad need not cause it: releases that came together, for one, show here together."
+
 
 def issue_title(signal: Signal) -> str:
     o, now = signal.objective, signal.now
@@ -48,11 +50,10 @@ def issue_body(signal: Signal, evidence: Evidence, policies: Policies, links: Li
     parts = [
         _what(signal),
         _also(signal, evidence, policies),
-        "**You need to do nothing now.** I am looking for the cause. The status comment below says where I am, and I call a person there"
-        " if I need one.",
+        "**You need to do nothing unless I ask.** The status comment below says where I am, and I call a person there if I need one.",
         compared(signal, [("before", signal.before), ("now", signal.now)]),
         chart(evidence, signal),
-        f"### What is different in the bad requests\n\n{differences}" if differences else "",
+        f"### What is different in the bad requests\n\n{NO_CAUSE_YET}\n\n{differences}" if differences else "",
         "### What happens next",
         _next(policies.autonomy),
         COMMANDS_FOLD,
