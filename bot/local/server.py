@@ -48,12 +48,13 @@ class LoopbackServer:
 
 
 def bind(port: int) -> socket.socket:
-    """A listening-ready socket on `port`, or on any free one when that is taken."""
+    """A socket that listens on `port`, or on any free one when that is taken. Until it listens, somebody else could bind it as well."""
     for wanted in (port, 0):
         server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # else asyncio leaves Nagle on: 40 ms a call
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             server.bind((HOST, wanted))
+            server.listen()
         except OSError:
             server.close()
             if wanted == 0:

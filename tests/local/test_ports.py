@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 from bot.local.ports import HOST, OURS, free_port
+from bot.local.server import bind
 
 LINUX_FROM, MACOS_FROM = 32_768, 49_152  # where their kernels begin to hand out ports, unless somebody set it otherwise
 
@@ -20,3 +21,8 @@ def test_a_taken_port_is_not_given_out_again() -> None:
         other.bind((HOST, port))
         assert free_port(port) != port
     assert free_port(port) == port
+
+
+def test_two_demos_that_want_one_port_at_the_same_moment_get_two() -> None:
+    with bind(0) as first, bind(first.getsockname()[1]) as second:
+        assert first.getsockname() != second.getsockname()
