@@ -210,7 +210,8 @@ class Scout:
         watch = self._watches.get((signal.service, signal.operation))
         if watch is None:
             return self._unwritten.durations((signal.service, signal.operation), past_s(signal), signal.first_bad_s, now_s)
-        before = watch.log.ended(past_s(signal), signal.first_bad_s)
+        since_s = past_s(signal)
+        before = [request for request in watch.log.ended(since_s, signal.first_bad_s) if request.start_s >= since_s]
         now = [request.duration_ms for request in watch.log.started(signal.first_bad_s, now_s)]
         so_far = [(now_s - min(span.start_s for span in trace.spans.values())) * 1000.0 for trace in hanging]
         return Exact(request.duration_ms for request in before), Exact([*now, *so_far])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.diagnosis.candidate import Candidate
 from bot.diagnosis.case import CLOCK_SLACK_S, FIRST_LOOK, Case, is_new, onset_s
-from bot.diagnosis.edges import gave_up, shift
+from bot.diagnosis.edges import gave_up, shift, usual_ms
 from bot.evidence import UNFINISHED, Evidence
 from bot.signature import Place, Signature, class_of_errors, class_of_ratio, shape
 
@@ -14,7 +14,7 @@ HANGS = "hangs"
 def describe(case: Case, candidate: Candidate) -> Signature:
     """The structured fingerprint of a candidate's kind of cause. The order of the evidence does not matter."""
     signal = case.incident.signal
-    before_ms, now_ms = signal.before.p99_ms, signal.now.p99_ms
+    before_ms, now_ms = usual_ms(signal.before.p99_ms or 0.0, signal), signal.now.p99_ms
     suspect = candidate.suspect
     blamed = suspect.name if suspect.kind == "dependency" else suspect.at
     return Signature(

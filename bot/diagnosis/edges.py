@@ -14,7 +14,7 @@ from bot.diagnosis.case import Case, is_new
 from bot.diagnosis.plain import duration, percent, plain
 from bot.diagnosis.silence import lacks_call, lively, silence
 from bot.evidence import UNFINISHED, EdgeStat, TraceView
-from bot.model import Claim, SignalKind, Suspect
+from bot.model import Claim, Signal, SignalKind, Suspect
 
 CLEARLY_SLOWER = 8.0  # times as long: full marks; the scale is logarithmic
 CLEARLY_FAILING = 0.2  # more of the calls fail than before: full marks
@@ -56,7 +56,12 @@ def operation_excess(case: Case) -> float:
         return max(0.0, signal.now.error_ratio - signal.before.error_ratio)
     if signal.before.p99_ms is None or signal.now.p99_ms is None:
         return 0.0
-    return max(0.0, signal.now.p99_ms - signal.before.p99_ms)
+    return max(0.0, signal.now.p99_ms - usual_ms(signal.before.p99_ms, signal))
+
+
+def usual_ms(before_p99_ms: float, signal: Signal) -> float:
+    """What counts as the usual p99: at most what is promised, as it was well. The p99 of few requests is their slowest, maybe by chance."""
+    return min(before_p99_ms, signal.objective.p99_ms) if signal.kind is SignalKind.LATENCY else before_p99_ms
 
 
 def shift(edge: EdgeStat, case: Case) -> EdgeShift:
@@ -77,8 +82,9 @@ def _ended(edge: EdgeStat, case: Case, whole: float) -> EdgeShift:
         return EdgeShift(edge, excess, worse, explains)
     if edge.before_p99_ms is None or edge.now_p99_ms is None:
         return EdgeShift(edge, 0.0, 0.0, 0.0)
-    excess = max(0.0, edge.now_p99_ms - edge.before_p99_ms)
-    ratio = edge.now_p99_ms / max(edge.before_p99_ms, 1.0)
+    before_ms = usual_ms(edge.before_p99_ms, signal)
+    excess = max(0.0, edge.now_p99_ms - before_ms)
+    ratio = edge.now_p99_ms / max(before_ms, 1.0)
     worse = log_scale(ratio, CLEARLY_SLOWER)
     return EdgeShift(edge, excess, worse, worse if signal.kind.of_service else clip(excess / whole))
 

@@ -9,7 +9,16 @@ from bot.diagnosis.candidate import Candidate, Measure, clip
 from bot.diagnosis.case import Case, is_new
 from bot.diagnosis.changes import change_candidates
 from bot.diagnosis.describe import describe
-from bot.diagnosis.edges import CLEARLY_SLOWER, comparable, dependency_candidates, explained_below, log_scale, operation_excess, shift
+from bot.diagnosis.edges import (
+    CLEARLY_SLOWER,
+    comparable,
+    dependency_candidates,
+    explained_below,
+    log_scale,
+    operation_excess,
+    shift,
+    usual_ms,
+)
 from bot.diagnosis.overlap import names_callee
 from bot.diagnosis.plain import percent, plain
 from bot.diagnosis.presence import presence_candidates
@@ -90,7 +99,7 @@ def _blame(case: Case, dependencies: Iterable[Candidate], seen: Mapping[str, Spe
         return {**{at: blame[at] * CALLER_SHARE for at in callers}, **{service: one.share for service, one in seen.items()}}
     if signal.now.p99_ms and signal.before.p99_ms:
         below = max((shift(edge, case).explains for edge in case.evidence.edges if edge.caller == signal.service), default=0.0)
-        own = (1.0 - below) * log_scale(signal.now.p99_ms / signal.before.p99_ms, CLEARLY_SLOWER)
+        own = (1.0 - below) * log_scale(signal.now.p99_ms / usual_ms(signal.before.p99_ms, signal), CLEARLY_SLOWER)
         blame[signal.service] = max(blame.get(signal.service, 0.0), own)
     return blame
 

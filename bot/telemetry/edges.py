@@ -73,7 +73,7 @@ class Edge:
 
 
 def edges(store: SpanStore, services: Collection[str], before_s: tuple[float, float], now_s: tuple[float, float]) -> list[Edge]:
-    """The edges whose caller is one of `services`, in order of their first call; calls that ended in `before_s` or started in `now_s`.
+    """The edges whose caller is one of `services`, by first call; calls that began and ended in `before_s`, or began in `now_s`.
 
     The operation of a call whose own server span has not ended is the one that such calls usually belong to.
     """
@@ -123,7 +123,7 @@ def _count(
     if edge is None:
         edge = found[name] = Edge(*name)
     callee = next((s for s in trace.spans.values() if s.parent_id == span.span_id and s.kind == "server"), None)
-    if before_s[0] < span.end_s <= before_s[1]:
+    if before_s[0] <= span.start_s and span.end_s <= before_s[1]:
         edge.before.add(span, callee)
     elif now_s[0] <= span.start_s < now_s[1]:
         edge.now.add(span, callee)

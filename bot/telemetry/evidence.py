@@ -109,7 +109,7 @@ def _durations(scene: Scene, signal: Signal) -> tuple[Durations, Durations]:
     """Of the stored requests, by when they ended; what hangs is not among them."""
     before_s, first_bad_s = past_s(signal), signal.first_bad_s
     return (
-        Exact(span.duration_ms for _, span in scene.entries if before_s < span.end_s <= first_bad_s),
+        Exact(span.duration_ms for _, span in scene.entries if before_s <= span.start_s and span.end_s <= first_bad_s),
         Exact(span.duration_ms for _, span in scene.entries if span.start_s >= first_bad_s),
     )
 
@@ -122,9 +122,9 @@ def bad_of(signal: Signal) -> Callable[[Span], bool]:
 
 
 def past_s(signal: Signal) -> float:
-    """Since when it was well: an earlier incident is no past to compare with."""
+    """Since when it was well: an earlier incident is no past to compare with, nor is a request that began in it."""
     before = signal.before
-    return before.start_s - 1.0 if before.requests else signal.first_bad_s - BEFORE_S
+    return before.start_s if before.requests else signal.first_bad_s - BEFORE_S
 
 
 def set_scene(store: SpanStore, signal: Signal, is_bad: Callable[[Span], bool], hanging: Sequence[Trace]) -> Scene:
@@ -135,7 +135,7 @@ def set_scene(store: SpanStore, signal: Signal, is_bad: Callable[[Span], bool], 
     )
     bad = [trace for trace, span in entries if span.start_s >= signal.first_bad_s and is_bad(span)]
     before_s = past_s(signal)
-    before = [trace for trace, span in entries if before_s < span.end_s <= signal.first_bad_s]
+    before = [trace for trace, span in entries if before_s <= span.start_s and span.end_s <= signal.first_bad_s]
     return Scene(entries, tuple(hanging), (*bad, *hanging), tuple(before), signal.service)
 
 

@@ -146,7 +146,7 @@ class Watch:
             if not stream.over and burning is None:
                 continue
             since_s = min(recent_s, self._first_bad_s(kind, now_s, (), limits.STORED_S))
-            found = measurement(self.log.ended(max(since_s, self.well_since_s), now_s), self.objective, since_s, now_s)
+            found = measurement(self._ended_well(since_s, now_s), self.objective, since_s, now_s)
             bad = found.errors if kind is SignalKind.ERRORS else found.slow
             if bad >= self.objective.min_bad:
                 return kind, found
@@ -168,18 +168,21 @@ class Watch:
             first_bad_s, slow = now.start_s, False
         else:
             first_bad_s = self._first_bad_s(kind, now_s, unfinished, limits.STORED_S if slow else ONSET_WINDOWS * self.objective.window_s)
-        past = list(self.log.ended(max(first_bad_s - BEFORE_S, self.well_since_s), first_bad_s))
-        before_s = min((request.end_s for request in past), default=first_bad_s)  # watched since then, at most BEFORE_S
+        past = self._ended_well(first_bad_s - BEFORE_S, first_bad_s)
+        before_s = min((request.start_s for request in past), default=first_bad_s)  # watched since then, at most BEFORE_S
         before = measurement(past, self.objective, before_s, first_bad_s)
         flaps = self._flapping.broke(now_s)
         self.episode = Episode(Signal(kind, self.objective, before, now, first_bad_s, now_s, flaps=flaps), now_s, slow)
 
     def _first_bad_s(self, kind: SignalKind, now_s: float, unfinished: Sequence[Request], within_s: float) -> float:
-        past_s = max(now_s - within_s, self.well_since_s)
-        requests = sorted([*self.log.ended(past_s, now_s), *unfinished], key=lambda request: request.start_s)
+        requests = sorted([*self._ended_well(now_s - within_s, now_s), *unfinished], key=lambda request: request.start_s)
         bad = [self.is_bad(request, kind) for request in requests]
         first = change_point(requests, bad)
         return first.start_s if first is not None else now_s
+
+    def _ended_well(self, start_s: float, end_s: float) -> list[Request]:
+        """Requests that ended in that time, without those that began before the last episode was over."""
+        return [request for request in self.log.ended(start_s, end_s) if request.start_s >= self.well_since_s]
 
     def is_bad(self, request: Request, kind: SignalKind) -> bool:
         return request.error if kind is SignalKind.ERRORS else request.duration_ms > self.objective.p99_ms

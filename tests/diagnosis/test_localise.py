@@ -171,6 +171,17 @@ def test_nothing_slow_has_ended_yet_then_the_silent_call_among_lively_siblings_i
     assert diagnosis.confidence > 0.93 and all(claim.holds for claim in diagnosis.claims)
 
 
+def test_among_few_requests_one_that_was_slow_by_chance_before_hides_nothing() -> None:
+    """The p99 of fewer than a hundred requests is the slowest of them."""
+    evidence = hang_evidence()
+    way = ("pricing", "hub", "depot-north")
+    edges = [replace(e, before_requests=30, before_p99_ms=6400.0 if e.peer in way else e.before_p99_ms) for e in evidence.edges]
+    case = hang_case(replace(evidence, edges=tuple(edges)))
+    record = replace(case.incident, signal=replace(case.incident.signal, before=cases.measured(6450, requests=30)))
+    found = localise(replace(case, incident=record)).candidates
+    assert [one.suspect.name for one in found] == ["depot-north"]
+
+
 def test_calls_in_a_row_then_only_the_first_silent_one_is_blamed() -> None:
     names = [c.suspect.name for c in localise(hang_case(silent_evidence(sequential=True))).candidates]
     assert names == ["depot-north"]

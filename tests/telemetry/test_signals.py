@@ -228,3 +228,23 @@ def test_an_incident_soon_after_another_is_compared_with_the_time_between_them()
     assert second.before.requests > 60
     edges = {edge.peer: edge for edge in scout.evidence(second, T0 + 105).edges}
     assert edges["south"].before_errors == 0
+
+
+def test_a_request_that_an_incident_left_behind_is_no_past_of_the_next_one() -> None:
+    """It begins in the first incident and ends, slow, long after everybody else is well: among few requests it would be their p99."""
+    system = healthy(22)
+    system.faults = Faults(hanging="south")
+    system.traffic(T0 + 40, T0 + 60)
+    system.faults = Faults(hanging="south", patience_s=17.0)
+    system.buy(T0 + 60)
+    system.faults = Faults()
+    system.traffic(T0 + 60, T0 + 90, buys_per_s=2.0)
+    system.faults = Faults(hanging="north")
+    system.traffic(T0 + 90, T0 + 105, buys_per_s=2.0)
+    scout, _ = new_scout()
+    second = max((signal for _, signal in play(system, scout, T0, T0 + 105)), key=lambda signal: signal.first_bad_s)
+    assert second.first_bad_s > T0 + 89 and second.before.requests > 15
+    evidence = scout.evidence(second, T0 + 105)
+    assert second.before.slow == 0
+    assert sum(evidence.histograms[0].before) == second.before.requests
+    assert max(edge.before_p99_ms or 0.0 for edge in evidence.edges) < 1_500
