@@ -20,6 +20,7 @@ from tests.web.test_senders import assert_heard
 
 rotel = pytest.importorskip("rotel", reason="rotel has no wheel for this machine")
 PATIENCE_S = 4.0
+LOADER_FAILED = "error while loading shared libraries: libpython"
 
 
 @contextmanager
@@ -42,6 +43,8 @@ def collector(scout_address: str, token: str, log: Path) -> Iterator[str]:
         )
         try:
             until(lambda: answers(http) or process.poll() is not None, f"the collector does not start: {log.read_text()}")
+            if process.poll() is not None and LOADER_FAILED in log.read_text():
+                pytest.skip(f"rotel is linked to a library of Python that is not here: {log.read_text().strip()}")
             yield f"http://127.0.0.1:{http}"
         finally:
             process.terminate()
