@@ -20,30 +20,31 @@ from bot.signature import fingerprint
 from bot.telemetry.unfinished import MIN_REQUESTS
 from tests.diagnosis import cases
 from tests.diagnosis.cases import FIRST_BAD_S, NOW_S, edge
-from tests.telemetry.world import GATE, T0, Faults, System, new_scout, objective, play, policies
+from tests.telemetry.world import CARRIERS, GATE, T0, Faults, System, new_scout, objective, play, policies
 
 RELEASED_S, BROKEN_S, END_S = T0 + 30, T0 + 38, T0 + 60
 FEW_A_SECOND = 1.5
 BEFORE, AFTER = "a" * 40, "b" * 40
+SOUTH_HANGS = Faults(hanging="south")
 
 
-def released_then_hanging(seed: int, listening_s: float) -> System:
-    """The gate is released (a repair of an earlier incident), and eight seconds later a carrier hangs."""
+def released_then_broken(seed: int, listening_s: float, fault: Faults) -> System:
+    """The gate is released, and eight seconds later something breaks."""
     system = System(random.Random(seed), faults=Faults(commits={GATE: BEFORE}))
     system.traffic(RELEASED_S - listening_s, RELEASED_S, buys_per_s=FEW_A_SECOND)
     system.faults = Faults(commits={GATE: AFTER})
     system.traffic(RELEASED_S, BROKEN_S, buys_per_s=FEW_A_SECOND)
-    system.faults = Faults(hanging="south", commits={GATE: AFTER})
+    system.faults = replace(fault, commits={GATE: AFTER})
     system.traffic(BROKEN_S, END_S, buys_per_s=FEW_A_SECOND)
     return system
 
 
-def at_first_sight(seed: int, listening_s: float) -> Case:
+def at_first_sight(seed: int, listening_s: float, fault: Faults = SOUTH_HANGS) -> Case:
     """The case at the moment of the signal; only what came since the release counts as the past. The release is its only change."""
     scout, _ = new_scout(policies(objective()))
-    now_s, signal = play(released_then_hanging(seed, listening_s), scout, T0, END_S)[0]
+    now_s, signal = play(released_then_broken(seed, listening_s, fault), scout, T0, END_S)[0]
     scout, _ = new_scout(policies(objective()))
-    play(released_then_hanging(seed, listening_s), scout, T0, now_s)
+    play(released_then_broken(seed, listening_s, fault), scout, T0, now_s)
     signal = replace(signal, before=replace(signal.before, start_s=RELEASED_S))
     evidence = scout.evidence(signal, now_s)
     assert all(one.before_requests < MIN_REQUESTS for one in evidence.edges if one.caller == GATE)
@@ -62,6 +63,14 @@ def test_a_carrier_hangs_right_after_a_release_then_the_release_is_no_rival(seed
     assert (first.suspect.kind, first.suspect.name) == ("dependency", "south")
     assert first.measure("unrivalled") == 1.0
     assert describe(case, first).errors == (HANGS,), "memory knows it by that, whether a call was given up, has not ended, or left no span"
+
+
+@pytest.mark.parametrize("seed", [0, 3, 5])
+@pytest.mark.parametrize("stalls_first", [True, False], ids=["before its calls", "after its calls"])
+def test_the_released_gate_itself_does_not_come_to_an_end_then_no_carrier_is_blamed_for_it(seed: int, stalls_first: bool) -> None:
+    found = localise(at_first_sight(seed, 30.0, Faults(stall_s=30.0, stalls_first=stalls_first))).candidates
+    assert (found[0].suspect.kind, found[0].suspect.name, found[0].suspect.at) == ("change", AFTER, GATE)
+    assert not {one.suspect.name for one in found} & set(CARRIERS)
 
 
 def test_what_calls_what_is_known_from_before_an_earlier_incident_too() -> None:

@@ -124,6 +124,8 @@ class Faults:
     patience_s: float = 6.0
     fail_share: float = 0.0  # of requests that the engine fails
     commits: dict[str, str] = field(default_factory=dict)
+    stall_s: float = 0.0  # that the gate spends by itself, before it asks the carriers or after
+    stalls_first: bool = True
 
 
 @dataclass
@@ -195,9 +197,9 @@ class System:
         trace = self.ids
         front, price_call, engine, offers_call, gate = (self.new_id() for _ in range(5))
         gone_s = at_s + faults.patience_s
-        ends = []
-        for carrier in CARRIERS:
-            ends.append(self._ask(trace, gate, carrier, at_s + 0.012, gone_s))
+        asked_s = at_s + 0.012 + (faults.stall_s if faults.stalls_first else 0.0)
+        ends = [self._ask(trace, gate, carrier, asked_s, gone_s) for carrier in CARRIERS] if asked_s < gone_s else [gone_s]
+        ends.append(min(gone_s, max(ends) + (0.0 if faults.stalls_first else faults.stall_s)))
         cut = max(ends) >= gone_s
         end_s = max(ends)
         fails = not cut and rng.random() < faults.fail_share
