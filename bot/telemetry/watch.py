@@ -169,7 +169,7 @@ class Watch:
         else:
             first_bad_s = self._first_bad_s(kind, now_s, unfinished, limits.STORED_S if slow else ONSET_WINDOWS * self.objective.window_s)
         past = self._ended_well(first_bad_s - BEFORE_S, first_bad_s)
-        before_s = min((request.start_s for request in past), default=first_bad_s)  # watched since then, at most BEFORE_S
+        before_s = max(first_bad_s - BEFORE_S, min((request.start_s for request in past), default=first_bad_s))  # watched since then
         before = measurement(past, self.objective, before_s, first_bad_s)
         flaps = self._flapping.broke(now_s)
         self.episode = Episode(Signal(kind, self.objective, before, now, first_bad_s, now_s, flaps=flaps), now_s, slow)
