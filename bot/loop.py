@@ -18,6 +18,7 @@ from bot.forge import Issue
 from bot.hindsight import Hindsight
 from bot.journal import IncidentRecord
 from bot.model import Event, Phase
+from bot.names import parse_branch
 from bot.observe import fingerprint_of, observe
 from bot.perform import Hands, perform, refresh_status
 from bot.ports import Bus
@@ -110,11 +111,12 @@ class Loop:
         self._told = {fp: why for fp, why in self._told.items() if fp in broken}
         try:
             opened, closed = await self._incidents(deep)
+            proposed = await self._proposed() if deep else []
         except (Retry, Refused) as problem:
             self._complain("the sweep", problem)
             await self._hands.clock.sleep(problem.after_s if isinstance(problem, Retry) else self._pace.waiting_s)
             return
-        for fp in self._wanted(broken, opened, closed):
+        for fp in self._wanted(broken, proposed, opened, closed):
             if self._retry_at.get(fp, 0.0) > self._hands.clock.now():
                 continue
             try:
@@ -163,11 +165,16 @@ class Loop:
         opened = await incidents(eyes.forge, eyes.keyring, eyes.bot)
         return opened, await incidents(eyes.forge, eyes.keyring, eyes.bot, "closed") if deep else []
 
-    def _wanted(self, broken: set[str], opened: Incidents, closed: Incidents) -> list[str]:
+    async def _proposed(self) -> list[str]:
+        """Fingerprints of incidents with a pull request that is open, however long they are closed: nobody else would close it."""
+        pulls = [p for p in await self._hands.eyes.forge.recent_pulls() if p.state == "open" and p.author == self._hands.eyes.bot]
+        return [branch.fingerprint for p in pulls if (branch := parse_branch(p.branch))]
+
+    def _wanted(self, broken: set[str], proposed: Sequence[str], opened: Incidents, closed: Incidents) -> list[str]:
         young = self._hands.clock.now() - RECENTLY_CLOSED_S
         found = [record.fingerprint for _, record in opened]
         found += [record.fingerprint for issue, record in closed if (issue.closed_s or 0.0) > young]
-        return list(dict.fromkeys([*found, *sorted(broken)]))
+        return list(dict.fromkeys([*found, *proposed, *sorted(broken)]))
 
     def _complain(self, where: str, problem: Exception) -> None:
         text = f"could not finish with {where}: {type(problem).__name__}: {problem}"

@@ -285,6 +285,7 @@ class Verdict:
 class OutcomeKind(StrEnum):
     HEALED = "healed"
     FAILED = "failed"
+    PARTIAL = "partial"  # what the change was for is gone; something that it is not to blame for is left
     INCONCLUSIVE = "inconclusive"
     ERROR = "error"
 

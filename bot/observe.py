@@ -295,9 +295,10 @@ class _Look:
         if diagnosis is None and outcome is None:
             title = diagnosis_title(self.issue.number, n)
             runs = tuple(r for r in await self.eyes.forge.runs(DIAGNOSE_WORKFLOW) if r.title == title)
-        pull = await self._pull(branch) if diagnosis else None
+        remedy = diagnosis.diagnosis.remedy if diagnosis else None
+        pull = await self._pull(branch, restores=remedy is not None and remedy.kind == "revert") if diagnosis else None
         failed = outcome is not None and outcome.outcome is OutcomeKind.FAILED
-        undo = await self._pull(undo_branch) if failed else None
+        undo = await self._pull(undo_branch, restores=False) if failed else None
         return Attempt(
             number=n,
             record=record,
@@ -312,7 +313,7 @@ class _Look:
             undo_outcome=next((o for o in outcomes if o.undo), None),
         )
 
-    async def _pull(self, branch: FixBranch) -> PullFacts | None:
+    async def _pull(self, branch: FixBranch, *, restores: bool) -> PullFacts | None:
         pull = next((p for p in self.recent if p.branch == str(branch)), None)
         if pull is None:
             pull = next(iter(await self.eyes.forge.pulls(branch=str(branch))), None)
@@ -329,7 +330,9 @@ class _Look:
         self.pull_held = self.pull_held or (pull.state == "open" and HOLD_LABEL in pull.labels)
         concluded = [e for e in self.entries if isinstance(e.record, OutcomeRecord) and e.record.attempt == branch.attempt]
         done = any(isinstance(e.record, OutcomeRecord) and e.record.undo is branch.undo for e in concluded)
-        finding, serving_s = await self._verified(pull, undo=branch.undo) if pull.state == "merged" and not done else (None, None)
+        finding, serving_s = (
+            await self._verified(pull, undo=branch.undo, restores=restores) if pull.state == "merged" and not done else (None, None)
+        )
         verdicts = [e for e in entries if isinstance(e.record, VerdictRecord) and e.record.verdict.head_sha == pull.head_sha]
         answers = [e for e in self.all_entries() if _is_answer(e, pull)]
         opened = pull.state == "open"
@@ -353,17 +356,26 @@ class _Look:
         runs = await self.eyes.forge.runs(GUARDRAIL_WORKFLOW, head_sha=pull.head_sha)
         return max(runs, key=lambda r: (r.created_s, r.id), default=None)
 
-    async def _verified(self, pull: Pull, *, undo: bool) -> tuple[Finding | None, float | None]:
+    async def _verified(self, pull: Pull, *, undo: bool, restores: bool) -> tuple[Finding | None, float | None]:
         eyes, signal = self.eyes, self.incident.signal
         paths = [f.path for f in await eyes.forge.pull_files(pull.number)]
         services = services_of(paths, eyes.policies) or (signal.service,)
         serving_s = await self._serving(services, pull.merge_sha)
         merged_s = pull.closed_s or pull.created_s
-        after = None
+        meanwhile = after = None
         if serving_s is not None:
+            meanwhile = eyes.telemetry.measure(signal.service, signal.operation, signal.first_bad_s, serving_s, signal)
             after = eyes.telemetry.measure(signal.service, signal.operation, serving_s, self.now_s, signal)
         finding = verify(
-            signal, merged_s=merged_s, serving_s=serving_s, after=after, health=self.health, now_s=self.now_s, a=eyes.policies.autonomy
+            signal,
+            merged_s=merged_s,
+            serving_s=serving_s,
+            meanwhile=meanwhile,
+            restores=restores,
+            after=after,
+            health=self.health,
+            now_s=self.now_s,
+            a=eyes.policies.autonomy,
         )
         if undo and serving_s is not None:  # an undo is done when it serves; it is not asked to heal
             finding = finding or (OutcomeKind.FAILED, "the change is out again", after)

@@ -56,6 +56,7 @@ from tests.decide_facts import (
 
 HEALTHY, UNKNOWN = Health.HEALTHY, Health.UNKNOWN
 HEALED, FAILED, ERROR, INCONCLUSIVE = OutcomeKind.HEALED, OutcomeKind.FAILED, OutcomeKind.ERROR, OutcomeKind.INCONCLUSIVE
+PARTIAL = OutcomeKind.PARTIAL
 WELL: dict[str, Any] = {"health": HEALTHY, "signal": None}
 QUIET: dict[str, Any] = {**WELL, "quiet": True}
 CLOSED = issue(state="closed", closed_s=NOW_S - 100)
@@ -230,6 +231,8 @@ ROWS: dict[str, tuple[Facts, Step | type[Step]]] = {
     "healed, reopened, broken": (facts(ended(HEALED), issue=issue(reopened=True)), Begin(2)),
     "merged, but not measured": (facts(ended(INCONCLUSIVE)), Escalate(1, Call.UNPROVEN)),
     "merged, but never served": (facts(ended(ERROR)), Escalate(1, Call.UNPROVEN)),
+    "it did its part": (facts(ended(PARTIAL)), Begin(2)),
+    "it did its part, and the rest went by itself": (facts(ended(PARTIAL), **QUIET), CloseIssue("gone")),
     "merged, not measured, then well for long": (facts(ended(INCONCLUSIVE), **QUIET), CloseIssue("gone")),
     "it did not heal": (facts(ended(FAILED)), CreateBranch(1, undo=True)),
     "it did not heal, and nothing is measured": (facts(ended(FAILED), health=UNKNOWN, signal=None), Wait),

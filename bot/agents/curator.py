@@ -23,6 +23,7 @@ PREVENTION: Mapping[str, str] = {
 _ENDED = {
     OutcomeKind.HEALED: "That healed it",
     OutcomeKind.FAILED: "That did not heal it, and the change was taken back",
+    OutcomeKind.PARTIAL: "That mended its part, and something else was left",
     OutcomeKind.INCONCLUSIVE: "Whether that healed it could not be measured",
     OutcomeKind.ERROR: "That could not be carried out",
 }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from bot.model import Health, Measurement, Objective, OutcomeKind, Signal
+from bot.model import Health, Measurement, Objective, OutcomeKind, Signal, SignalKind
 from bot.policy.schema import Autonomy
 
 Finding = tuple[OutcomeKind, str, Measurement | None]
 
+ANOTHER_IS_LEFT = {
+    SignalKind.ERRORS: "requests no longer fail; that they are too slow has another cause",
+    SignalKind.LATENCY: "requests are quick again; that they fail has another cause",
+}
 STRETCH = 1.2  # a request as slow as those of the incident must have had the time to end before its absence means anything
 
 
@@ -25,10 +29,34 @@ def is_bad(m: Measurement, o: Objective) -> bool:
     return o.too_slow(m) or o.too_many_errors(m)
 
 
+def only_another_is_left(signal: Signal, after: Measurement, meanwhile: Measurement | None, *, restores: bool) -> bool:
+    """Whether what broke is kept again, and it is the objective's other promise that is broken, for which the change is not to blame:
+    it brings back code that was well, or that promise was broken before it served.
+    """
+    o = signal.objective
+    promises = {SignalKind.ERRORS: (o.too_many_errors, o.too_slow), SignalKind.LATENCY: (o.too_slow, o.too_many_errors)}
+    if signal.kind not in promises:
+        return False
+    own, other = promises[signal.kind]
+    return not own(after) and other(after) and (restores or (meanwhile is not None and other(meanwhile)))
+
+
 def verify(
-    signal: Signal, *, merged_s: float, serving_s: float | None, after: Measurement | None, health: Health, now_s: float, a: Autonomy
+    signal: Signal,
+    *,
+    merged_s: float,
+    serving_s: float | None,
+    after: Measurement | None,
+    health: Health,
+    now_s: float,
+    a: Autonomy,
+    meanwhile: Measurement | None = None,
+    restores: bool = False,
 ) -> Finding | None:
-    """None: look again later. Not measured is never healed: it is inconclusive in the end, or an error when the commit never served."""
+    """None: look again later. Not measured is never healed: it is inconclusive in the end, or an error when the commit never served.
+
+    `meanwhile`: requests from the first bad one until the commit served; `after`: those since then; `restores`: the commit is a revert.
+    """
     if serving_s is None:
         if now_s - merged_s > a.deploy_timeout_s:
             return OutcomeKind.ERROR, f"merged, but no service answered from it within {a.deploy_timeout_s:.0f} s", None
@@ -36,6 +64,8 @@ def verify(
     looked_s = now_s - serving_s
     enough = after is not None and after.requests >= min_requests(signal, a)
     if after is not None and enough and looked_s >= window_s(signal, a):
+        if only_another_is_left(signal, after, meanwhile, restores=restores):
+            return OutcomeKind.PARTIAL, ANOTHER_IS_LEFT[signal.kind], after
         if is_bad(after, signal.objective):
             return OutcomeKind.FAILED, "the objective is still broken with the change in place", after
         if health is Health.HEALTHY:

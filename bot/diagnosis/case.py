@@ -64,9 +64,10 @@ class Case:
 
 
 def tried_suspects(records: Iterable[Record]) -> tuple[Suspect, ...]:
-    """Whom earlier attempts acted upon without healing. `records` are those of one incident."""
+    """Whom earlier attempts acted upon without healing it all. `records` are those of one incident."""
     listed = tuple(records)
-    failed = {r.attempt for r in listed if isinstance(r, OutcomeRecord) and not r.undo and r.outcome is OutcomeKind.FAILED}
+    unhealed = (OutcomeKind.FAILED, OutcomeKind.PARTIAL)
+    failed = {r.attempt for r in listed if isinstance(r, OutcomeRecord) and not r.undo and r.outcome in unhealed}
     found = [r.diagnosis.suspects[0] for r in listed if isinstance(r, DiagnosisRecord) and r.attempt in failed and r.diagnosis.suspects]
     return tuple(found)
 

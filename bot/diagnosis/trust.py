@@ -16,6 +16,7 @@ AGAINST = (UseResult.FAILED, UseResult.REFUSED, UseResult.REVERTED, UseResult.CO
 _RESULTS = {
     OutcomeKind.HEALED: UseResult.HEALED,
     OutcomeKind.FAILED: UseResult.FAILED,
+    OutcomeKind.PARTIAL: UseResult.UNKNOWN,
     OutcomeKind.INCONCLUSIVE: UseResult.UNKNOWN,
     OutcomeKind.ERROR: UseResult.UNKNOWN,
 }

@@ -28,6 +28,7 @@ _HEADS = {"culprit": "the cause", "no-culprit": "no cause found", "inconclusive"
 _ENDS = {
     OutcomeKind.HEALED: "healed",
     OutcomeKind.FAILED: "did not heal",
+    OutcomeKind.PARTIAL: "did its part",
     OutcomeKind.INCONCLUSIVE: "could not be measured",
     OutcomeKind.ERROR: "went wrong",
 }
@@ -107,9 +108,10 @@ def _then(record: OutcomeRecord, f: Facts, a: Autonomy) -> str:
             return "This closes the incident. The post-mortem follows."
         case OutcomeKind.FAILED:
             return "A fix that does not heal does not stay: I take it back by a pull request of its own."
-        case _ if merged:
+        case OutcomeKind.INCONCLUSIVE | OutcomeKind.ERROR if merged:
             return "I cannot tell whether the fix works, so I call a person."
-    return "The next attempt begins." if f.counted < a.attempts else "That was the last attempt, so I call a person."
+    stays = "The change stays in. " if record.outcome is OutcomeKind.PARTIAL else ""
+    return stays + ("The next attempt begins." if f.counted < a.attempts else "That was the last attempt, so I call a person.")
 
 
 def healthy_before_merge() -> str:

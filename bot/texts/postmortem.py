@@ -13,6 +13,7 @@ MOMENTS_SHOWN = 40
 _ENDED = {
     OutcomeKind.HEALED: "and that healed it",
     OutcomeKind.FAILED: "but that did not heal it, and the change was taken back",
+    OutcomeKind.PARTIAL: "and that mended its part, but something else was left",
     OutcomeKind.INCONCLUSIVE: "but whether that healed it could not be measured",
     OutcomeKind.ERROR: "but that could not be carried out",
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.agents.verifier import is_bad
 from bot.evidence import EdgeStat, Evidence, ServiceCall, SpanView, TraceView
 from bot.local.memory import Hub
-from bot.model import Health, Measurement, Objective, Signal, SignalKind
+from bot.model import Health, Measurement, Objective, Signal
+from bot.telemetry.watch import breach
 from tests.sim.repository import has_bug, is_bounded
 
 RATE_PER_S = 5.0
@@ -19,11 +20,12 @@ SERVED = ("marketplace-web", "quote-engine", "carrier-gateway")
 
 @dataclass
 class Segment:
-    """From `start_s` until the next one: which commit answers, whether badly, whether anybody asks."""
+    """From `start_s` until the next one: which commit answers, which shares of requests fail and hang, whether anybody asks."""
 
     start_s: float
     commit: str
-    bad: bool
+    failing: float
+    slow: float
     traffic: float = 1.0  # share of the usual requests that telemetry hears of
 
 
@@ -40,16 +42,18 @@ class Service:
     heard: bool = True  # False: telemetry does not arrive (the service may be fine or not)
     segments: list[Segment] = field(default_factory=list)
 
-    def is_bad(self) -> bool:
+    def spoilt(self) -> tuple[float, float]:
+        """Shares of the requests that fail and that hang. What is broken in both ways is so for half of them each."""
         tree = self.hub.git.commits[self.commit].tree
-        return has_bug(tree) or bool(self.hanging and not is_bounded(tree, self.hanging))
+        fails, hangs = has_bug(tree), bool(self.hanging and not is_bounded(tree, self.hanging))
+        return fails / (1.0 + hangs), hangs / (1.0 + fails)
 
     def changed(self, now_s: float) -> None:
         """To be called after any change: begins a new segment when something is different."""
-        bad, seen = self.is_bad(), (TRICKLE if self.trickles else 1.0) if self.heard else 0.0
-        last = self.segments[-1] if self.segments else None
-        if last is None or (last.commit, last.bad, last.traffic) != (self.commit, bad, seen):
-            self.segments.append(Segment(now_s, self.commit, bad, seen))
+        seen = (TRICKLE if self.trickles else 1.0) if self.heard else 0.0
+        segment = Segment(now_s, self.commit, *self.spoilt(), seen)
+        if not self.segments or replace(self.segments[-1], start_s=now_s) != segment:
+            self.segments.append(segment)
 
     def deploy(self, commit: str, now_s: float) -> None:
         self.commit = commit
@@ -58,23 +62,20 @@ class Service:
     # --- telemetry, as Scout would see it
 
     def measure_window(self, start_s: float, end_s: float) -> Measurement:
-        requests = bad = 0.0
+        requests = failing = hanging = 0.0
         until_s = end_s
         for segment in reversed(self.segments):
             if until_s <= start_s:
                 break
             overlap_s = max(0.0, min(end_s, until_s) - max(start_s, segment.start_s))
-            requests += overlap_s * RATE_PER_S * segment.traffic
-            bad += overlap_s * RATE_PER_S * segment.traffic * segment.bad
+            heard = overlap_s * RATE_PER_S * segment.traffic
+            requests += heard
+            failing += heard * segment.failing
+            hanging += heard * segment.slow
             until_s = segment.start_s
-        count, spoiled = int(requests), min(int(requests), int(bad))
-        errors = spoiled if self._kind() is SignalKind.ERRORS else 0
-        slow = spoiled - errors
+        count, errors, slow = int(requests), int(failing), int(hanging)
         p99_ms = None if not count else 6000.0 if slow else 300.0
         return Measurement(start_s, end_s, count, errors, slow, 200.0 if count else None, p99_ms)
-
-    def _kind(self) -> SignalKind:
-        return SignalKind.LATENCY if self.hanging else SignalKind.ERRORS
 
     def health_at(self, now_s: float) -> Health:
         m = self.measure_window(now_s - self.objective.window_s, now_s)
@@ -83,18 +84,19 @@ class Service:
         return Health.UNHEALTHY if is_bad(m, self.objective) else Health.HEALTHY
 
     def signal_at(self, now_s: float) -> Signal | None:
-        if self.health_at(now_s) is not Health.UNHEALTHY:
-            return None
         now = self.measure_window(now_s - self.objective.window_s, now_s)
+        kind = breach(now, self.objective)
+        if kind is None or now.requests < self.objective.min_requests:
+            return None
         first_s = self._first_bad_s(now_s)
         before = self.measure_window(max(first_s - BEFORE_S, self.started_s), first_s)
-        return Signal(self._kind(), self.objective, before, now, first_s, now_s)
+        return Signal(kind, self.objective, before, now, first_s, now_s)
 
     def _first_bad_s(self, now_s: float) -> float:
         """Of the stretch that reaches into the present; gaps in telemetry don't end it."""
         first_s, found = now_s, False
         for segment in reversed(self.segments):
-            if segment.traffic and segment.bad:
+            if segment.traffic and (segment.failing or segment.slow):
                 first_s, found = segment.start_s, True
             elif segment.traffic and found:
                 break

@@ -137,6 +137,8 @@ class Simulation:
                 world.hang(world.rng.choice(CARRIERS))
             else:
                 world.land_bug()
+        if service.health_at(now_s) is Health.UNHEALTHY and world.hit("something else breaks as well", 0.04):
+            world.break_otherwise()
         service.changed(now_s)
 
     def _calm_down(self) -> None:

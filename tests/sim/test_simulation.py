@@ -60,6 +60,7 @@ FAULTS = (
     "somebody edits a comment into a command",
     "somebody forges an issue",
     "somebody without the right commands",
+    "something else breaks as well",
     "stale list",
     "telemetry is gone",
     "the check is green, whatever it should say",

@@ -123,6 +123,13 @@ class World:
         self.tell("trouble", "a bad release")
         return sha
 
+    def break_otherwise(self) -> None:
+        """Beside what is broken: a bad release where a carrier hangs, and the other way round."""
+        if not self.service.hanging:
+            self.hang(self.rng.choice(repository.CARRIERS))
+        elif not repository.has_bug(self.hub.git.at("main").tree):
+            self.land_bug()
+
     def _remember(self) -> None:
         self.changes += 1
         self._older = (self.clock.now_s, self.hub.tables.copy())

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from bot import texts
 from bot.agents.curator import post_mortem as lesson
+from bot.agents.verifier import ANOTHER_IS_LEFT
 from bot.diagnosis.case import Case
 from bot.facts import Facts
 from bot.journal import Call, DiagnosisRecord, EscalationRecord, VerdictRecord
-from bot.model import OutcomeKind
+from bot.model import OutcomeKind, SignalKind
 from tests.diagnosis.cases import NOW_S
 from tests.texts import stories as s
 
@@ -134,6 +135,7 @@ GOLDEN: Mapping[str, Callable[[], str]] = {
     "verdict-ask": lambda: _verdict("ask", "failure"),
     "verdict-deny": lambda: _verdict("deny", "failure"),
     "outcome-healed": lambda: _outcome(OutcomeKind.HEALED, "the objective holds again with the change in place"),
+    "outcome-partial": lambda: _outcome(OutcomeKind.PARTIAL, ANOTHER_IS_LEFT[SignalKind.LATENCY]),
     "outcome-failed": lambda: _outcome(OutcomeKind.FAILED, STILL_BROKEN),
     "outcome-undone": lambda: _outcome(OutcomeKind.FAILED, "the change is out again", undo=True),
     "outcome-unmeasured": lambda: _outcome(OutcomeKind.INCONCLUSIVE, "no clear measurement within 600 s of serving"),
