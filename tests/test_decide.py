@@ -232,6 +232,7 @@ ROWS: dict[str, tuple[Facts, Step | type[Step]]] = {
     "merged, but not measured": (facts(ended(INCONCLUSIVE)), Escalate(1, Call.UNPROVEN)),
     "merged, but never served": (facts(ended(ERROR)), Escalate(1, Call.UNPROVEN)),
     "it did its part": (facts(ended(PARTIAL)), Begin(2)),
+    "it did its part with the last attempt": (facts(ended(PARTIAL, number=3), counted=3), Escalate(3, Call.ATTEMPTS)),
     "it did its part, and the rest went by itself": (facts(ended(PARTIAL), **QUIET), CloseIssue("gone")),
     "merged, not measured, then well for long": (facts(ended(INCONCLUSIVE), **QUIET), CloseIssue("gone")),
     "it did not heal": (facts(ended(FAILED)), CreateBranch(1, undo=True)),
