@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot.agents.human import parse_commands
-from bot.agents.verifier import Finding, is_bad, verify
+from bot.agents.verifier import is_bad
 from bot.belonging import Belonging, belonging
 from bot.ensure import Entry, entries_in, incidents, read_entries
-from bot.errors import Missing
 from bot.facts import Asked, Attempt, Facts, PullFacts
 from bot.forge import Comment, Issue, Pull, WorkflowRun
 from bot.journal import (
@@ -43,9 +42,9 @@ from bot.names import (
     trailer,
 )
 from bot.policy.maintenance import active
-from bot.policy.paths import services_of
 from bot.policy.schema import Policies
 from bot.ports import ForgeReader, Telemetry
+from bot.proof import Merged, prove
 from bot.record import Keyring, identity
 from bot.signature import fingerprint
 
@@ -295,10 +294,12 @@ class _Look:
         if diagnosis is None and outcome is None:
             title = diagnosis_title(self.issue.number, n)
             runs = tuple(r for r in await self.eyes.forge.runs(DIAGNOSE_WORKFLOW) if r.title == title)
+        since_s = at_s if n > 1 else self.incident.signal.first_bad_s  # what an earlier attempt has mended is no merit of this one
         remedy = diagnosis.diagnosis.remedy if diagnosis else None
-        pull = await self._pull(branch, restores=remedy is not None and remedy.kind == "revert") if diagnosis else None
+        restores = remedy is not None and remedy.kind == "revert"
+        pull = await self._pull(branch, since_s, restores=restores) if diagnosis else None
         failed = outcome is not None and outcome.outcome is OutcomeKind.FAILED
-        undo = await self._pull(undo_branch, restores=False) if failed else None
+        undo = await self._pull(undo_branch, since_s, restores=False) if failed else None
         return Attempt(
             number=n,
             record=record,
@@ -313,7 +314,7 @@ class _Look:
             undo_outcome=next((o for o in outcomes if o.undo), None),
         )
 
-    async def _pull(self, branch: FixBranch, *, restores: bool) -> PullFacts | None:
+    async def _pull(self, branch: FixBranch, since_s: float, *, restores: bool) -> PullFacts | None:
         pull = next((p for p in self.recent if p.branch == str(branch)), None)
         if pull is None:
             pull = next(iter(await self.eyes.forge.pulls(branch=str(branch))), None)
@@ -330,9 +331,10 @@ class _Look:
         self.pull_held = self.pull_held or (pull.state == "open" and HOLD_LABEL in pull.labels)
         concluded = [e for e in self.entries if isinstance(e.record, OutcomeRecord) and e.record.attempt == branch.attempt]
         done = any(isinstance(e.record, OutcomeRecord) and e.record.undo is branch.undo for e in concluded)
-        finding, serving_s = (
-            await self._verified(pull, undo=branch.undo, restores=restores) if pull.state == "merged" and not done else (None, None)
-        )
+        finding, serving_s = None, None
+        if pull.state == "merged" and not done:
+            merged = Merged(pull, since_s, undo=branch.undo, restores=restores)
+            finding, serving_s = await prove(self.eyes, self.incident.signal, self.health, merged, self.now_s)
         verdicts = [e for e in entries if isinstance(e.record, VerdictRecord) and e.record.verdict.head_sha == pull.head_sha]
         answers = [e for e in self.all_entries() if _is_answer(e, pull)]
         opened = pull.state == "open"
@@ -355,48 +357,6 @@ class _Look:
     async def _gate_run(self, pull: Pull) -> WorkflowRun | None:
         runs = await self.eyes.forge.runs(GUARDRAIL_WORKFLOW, head_sha=pull.head_sha)
         return max(runs, key=lambda r: (r.created_s, r.id), default=None)
-
-    async def _verified(self, pull: Pull, *, undo: bool, restores: bool) -> tuple[Finding | None, float | None]:
-        eyes, signal = self.eyes, self.incident.signal
-        paths = [f.path for f in await eyes.forge.pull_files(pull.number)]
-        services = services_of(paths, eyes.policies) or (signal.service,)
-        serving_s = await self._serving(services, pull.merge_sha)
-        merged_s = pull.closed_s or pull.created_s
-        meanwhile = after = None
-        if serving_s is not None:
-            meanwhile = eyes.telemetry.measure(signal.service, signal.operation, signal.first_bad_s, serving_s, signal)
-            after = eyes.telemetry.measure(signal.service, signal.operation, serving_s, self.now_s, signal)
-        finding = verify(
-            signal,
-            merged_s=merged_s,
-            serving_s=serving_s,
-            meanwhile=meanwhile,
-            restores=restores,
-            after=after,
-            health=self.health,
-            now_s=self.now_s,
-            a=eyes.policies.autonomy,
-        )
-        if undo and serving_s is not None:  # an undo is done when it serves; it is not asked to heal
-            finding = finding or (OutcomeKind.FAILED, "the change is out again", after)
-        return finding, serving_s
-
-    async def _serving(self, services: Sequence[str], merge_sha: str) -> float | None:
-        since = []
-        for service in services:
-            seen = self.eyes.telemetry.serving(service, self.now_s)
-            if seen is None or not await self._descends(seen[0], merge_sha):
-                return None
-            since.append(seen[1])
-        return max(since, default=None)
-
-    async def _descends(self, sha: str, ancestor: str) -> bool:
-        if sha == ancestor:
-            return True
-        try:
-            return (await self.eyes.forge.compare(ancestor, sha)).status in ("identical", "ahead")
-        except Missing:
-            return False  # deployed from somewhere that this repository does not know
 
 
 async def _is_ours(eyes: Eyes, pull: Pull, branch: FixBranch) -> bool:

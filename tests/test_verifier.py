@@ -48,6 +48,7 @@ def found(kind: SignalKind, meanwhile: Shares | None, after: Shares, *, restores
         (ERRORS, (0.5, 0), (0, 0.3), OutcomeKind.FAILED),  # the change itself may have made it slow
         (ERRORS, (0.5, 0.3), (0.4, 0.3), OutcomeKind.FAILED),
         (ERRORS, None, (0, 0.3), OutcomeKind.FAILED),
+        (ERRORS, (0, 0.3), (0, 0.3), OutcomeKind.FAILED),  # an earlier attempt had mended that already
         (LATENCY, (0.3, 0.5), (0.3, 0), OutcomeKind.PARTIAL),
         (LATENCY, (0, 0.5), (0.3, 0), OutcomeKind.FAILED),
         (LATENCY, (0.3, 0.5), (0, 0.5), OutcomeKind.FAILED),
@@ -70,6 +71,7 @@ def test_a_revert_brings_back_what_was_well_so_it_is_not_to_blame_for_another_pr
     assert found(ERRORS, (0.9, 0.01), (0, 0.5), restores=True)[0] is OutcomeKind.PARTIAL
     assert found(ERRORS, (0.9, 0.01), (0.4, 0.5), restores=True)[0] is OutcomeKind.FAILED
     assert found(ERRORS, (0.9, 0), (0, 0), restores=True)[0] is OutcomeKind.HEALED
+    assert found(ERRORS, (0, 0.5), (0, 0.5), restores=True)[0] is OutcomeKind.FAILED
 
 
 def test_few_requests_prove_nothing_either_way() -> None:

@@ -30,15 +30,15 @@ def is_bad(m: Measurement, o: Objective) -> bool:
 
 
 def only_another_is_left(signal: Signal, after: Measurement, meanwhile: Measurement | None, *, restores: bool) -> bool:
-    """Whether what broke is kept again, and it is the objective's other promise that is broken, for which the change is not to blame:
-    it brings back code that was well, or that promise was broken before it served.
+    """Whether what was broken until the change served (`meanwhile`) is kept since, and it is the objective's other promise that is broken,
+    for which the change is not to blame: it brings back code that was well, or that promise was broken before as well.
     """
     o = signal.objective
     promises = {SignalKind.ERRORS: (o.too_many_errors, o.too_slow), SignalKind.LATENCY: (o.too_slow, o.too_many_errors)}
-    if signal.kind not in promises:
+    if signal.kind not in promises or meanwhile is None:
         return False
     own, other = promises[signal.kind]
-    return not own(after) and other(after) and (restores or (meanwhile is not None and other(meanwhile)))
+    return own(meanwhile) and not own(after) and other(after) and (restores or other(meanwhile))
 
 
 def verify(
@@ -55,7 +55,8 @@ def verify(
 ) -> Finding | None:
     """None: look again later. Not measured is never healed: it is inconclusive in the end, or an error when the commit never served.
 
-    `meanwhile`: requests from the first bad one until the commit served; `after`: those since then; `restores`: the commit is a revert.
+    `meanwhile`: requests of the incident, or of the attempt if it is not the first, until the commit served; `after`: those since then;
+    `restores`: the commit is a revert.
     """
     if serving_s is None:
         if now_s - merged_s > a.deploy_timeout_s:

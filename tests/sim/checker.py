@@ -8,7 +8,7 @@ from typing import Any
 from bot.agents.verifier import is_bad
 from bot.forge import Issue, Pull
 from bot.journal import AttemptRecord, CommandRecord, EscalationRecord, NoticeRecord, OutcomeRecord, PostMortemRecord, Record, VerdictRecord
-from bot.model import Decision, Health, OutcomeKind
+from bot.model import Decision, Health, OutcomeKind, SignalKind
 from bot.names import DUPLICATE_NOTICE, HOLD_ALL_LABEL, HOLD_LABEL, FixBranch, parse_branch, trailer
 from bot.record import identity
 from tests.sim.service import SimTelemetry
@@ -128,6 +128,21 @@ class Checker:
                 raise world.fail(f"attempt {record.attempt} is called healed, but its fix does not serve")
             if record.after is None or is_bad(record.after, POLICIES.objectives[0]):
                 raise world.fail(f"attempt {record.attempt} is called healed without a good measurement")
+
+        if (
+            isinstance(record, OutcomeRecord)
+            and record.outcome is OutcomeKind.PARTIAL
+            and not self._mended_something(number, record.attempt)
+        ):
+            raise world.fail(f"attempt {record.attempt} is called partial, though what it was for was well before it")
+
+    def _mended_something(self, number: int, attempt: int) -> bool:
+        """Whether the promise that the incident is about was broken at some time since the attempt began (the first one: the incident)."""
+        signal = next(r.signal for i, r in self._world.incidents() if i.number == number)
+        begun_s = next(r.started_s for r in self.records(number) if isinstance(r, AttemptRecord) and r.attempt == attempt)
+        segments = self._world.service.segments
+        since = next(i for i, s in reversed(list(enumerate(segments))) if s.start_s <= (begun_s if attempt > 1 else signal.first_bad_s))
+        return any(s.failing if signal.kind is SignalKind.ERRORS else s.slow for s in segments[since:])
 
     def _fix(self, number: int, record: OutcomeRecord) -> FixBranch:
         fp = next(r.fingerprint for i, r in self._world.incidents() if i.number == number)
