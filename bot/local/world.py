@@ -21,7 +21,7 @@ from bot.local.actions import EmbeddedActions
 from bot.local.chaos import Chaos, chaos_app
 from bot.local.contracts import RunnerSettings
 from bot.local.github import EmbeddedGitHub
-from bot.local.ports import free_port
+from bot.local.ports import claim_port
 from bot.local.process import ChildProcess
 from bot.local.render import EmbeddedRender
 from bot.local.seed import ROOT, copy_tree
@@ -65,8 +65,10 @@ class World:
         self.keyring = Keyring(self.marker_key.encode(), f"{OWNER}/{REPOSITORY}")
         self.github = EmbeddedGitHub(self._folder("github"), owner=OWNER, name=REPOSITORY, clock=self.clock.now, rate_limit=RATE_LIMIT)
         self._github_server = LoopbackServer(self.github.app, port=settings.github_port)
-        self.url = f"http://127.0.0.1:{free_port(settings.port)}"
         self._stack = AsyncExitStack()
+        claim = claim_port(settings.port)
+        self._stack.callback(claim.release)
+        self.url = f"http://127.0.0.1:{claim.port}"
 
     async def start(self, say: Callable[[str], None]) -> None:
         """`say` gets one line for each thing that is up. Raises Refused when something does not come up; then everything is down again."""

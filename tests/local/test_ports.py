@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from bot.local.ports import HOST, OURS, free_port
+from bot.local.ports import HOST, OURS, claim_port, free_port
 from bot.local.server import bind
 
 LINUX_FROM, MACOS_FROM = 32_768, 49_152  # where their kernels begin to hand out ports, unless somebody set it otherwise
@@ -21,6 +21,27 @@ def test_a_taken_port_is_not_given_out_again() -> None:
         other.bind((HOST, port))
         assert free_port(port) != port
     assert free_port(port) == port
+
+
+def test_a_claimed_port_is_nobody_elses_until_it_is_released_though_nobody_has_bound_it() -> None:
+    first = claim_port()
+    second = claim_port(first.port)
+    assert second.port != first.port
+    with socket.socket() as server:
+        server.bind((HOST, first.port))  # as the process that it is for
+    first.release()
+    second.release()
+    third = claim_port(first.port)
+    assert third.port == first.port
+    third.release()
+
+
+def test_a_port_that_somebody_listens_on_cannot_be_claimed() -> None:
+    with bind(0) as server:
+        taken = server.getsockname()[1]
+        claim = claim_port(taken)
+        assert claim.port != taken
+        claim.release()
 
 
 def test_two_demos_that_want_one_port_at_the_same_moment_get_two() -> None:
