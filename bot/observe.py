@@ -89,8 +89,8 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
     asked = list(asked_in(eyes, comments, entries, issue.number))
     for number in look.pull_numbers:
         asked += asked_in(eyes, look.pull_comments[number], look.pull_entries[number], number)
-    retried_s = max((e.at_s for e in look.all_entries() if _is(e, "retry")), default=0.0)
-    escalations = [e for e in entries if isinstance(e.record, EscalationRecord) and e.at_s > retried_s]
+    retried = max((e.comment_id for e in look.all_entries() if _is(e, "retry")), default=0)  # in GitHub's order: a worker may have stalled
+    escalations = [e for e in entries if isinstance(e.record, EscalationRecord) and e.comment_id > retried]
     found = await _belonging(eyes, signal or own, issue, incident, now_s)
     return Facts(
         fingerprint=fp,
@@ -106,7 +106,7 @@ async def observe(eyes: Eyes, fp: str, now_s: float) -> Facts:
         held=HOLD_LABEL in issue.labels or look.pull_held or bool(await eyes.forge.issues(label=HOLD_ALL_LABEL)),
         asked=tuple(sorted(asked, key=lambda a: a.comment_id)),
         attempts=attempts,
-        counted=sum(a.started_s > retried_s for a in attempts),
+        counted=sum(isinstance(e.record, AttemptRecord) and e.comment_id > retried for e in entries),
         escalation=escalations[-1].record if escalations and isinstance(escalations[-1].record, EscalationRecord) else None,
         called=tuple(e.record for e in entries if isinstance(e.record, EscalationRecord)),
         healed=any(a.outcome and a.outcome.outcome is OutcomeKind.HEALED for a in attempts),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+from pathlib import Path
 
 from bot.local.ports import HOST, OURS, claim_port, free_port
 from bot.local.server import bind
+from bot.local.world import World, WorldSettings
 
 LINUX_FROM, MACOS_FROM = 32_768, 49_152  # where their kernels begin to hand out ports, unless somebody set it otherwise
 
@@ -34,6 +37,20 @@ def test_a_claimed_port_is_nobody_elses_until_it_is_released_though_nobody_has_b
     third = claim_port(first.port)
     assert third.port == first.port
     third.release()
+
+
+def test_two_worlds_never_promise_the_same_control_plane(tmp_path: Path) -> None:
+    async def story() -> None:
+        first = World(WorldSettings(tmp_path / "first", port=0, github_port=0))
+        second = World(WorldSettings(tmp_path / "second", port=int(first.url.rpartition(":")[2]), github_port=0))
+        try:
+            assert first.url != second.url
+        finally:
+            for world in (first, second):
+                await world.stop()
+                await world._github_server.stop()  # which `start` would have pushed upon what `stop` undoes
+
+    asyncio.run(story())
 
 
 def test_a_port_that_somebody_listens_on_cannot_be_claimed() -> None:

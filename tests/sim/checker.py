@@ -7,7 +7,17 @@ from typing import Any
 
 from bot.agents.verifier import is_bad
 from bot.forge import Issue, Pull
-from bot.journal import AttemptRecord, CommandRecord, EscalationRecord, NoticeRecord, OutcomeRecord, PostMortemRecord, Record, VerdictRecord
+from bot.journal import (
+    AttemptRecord,
+    CommandRecord,
+    DiagnosisRecord,
+    EscalationRecord,
+    NoticeRecord,
+    OutcomeRecord,
+    PostMortemRecord,
+    Record,
+    VerdictRecord,
+)
 from bot.model import Decision, Health, OutcomeKind, SignalKind
 from bot.names import DUPLICATE_NOTICE, HOLD_ALL_LABEL, HOLD_LABEL, FixBranch, parse_branch, trailer
 from bot.record import identity
@@ -55,6 +65,8 @@ class Checker:
             self._merge(process, args[0], options["sha"], telemetry)
         elif name == "create_branch" and args[0].endswith("-undo") and telemetry.said is not Health.UNHEALTHY:
             raise self._world.fail(f"begins to undo by {args[0]} while {telemetry.said}")
+        elif name == "create_branch" and args[0].endswith("-undo"):
+            self._undo(args[0])
         elif name in ("update_issue", "update_pull") and options.get("state") == "open":
             raise self._world.fail(f"the bot reopens #{args[0]}")
         elif name == "update_issue" and options.get("state") == "closed":
@@ -88,6 +100,21 @@ class Checker:
             raise world.fail(f"merges #{number} without knowing the health")
         if telemetry.said is Health.HEALTHY and not self._approved(branch, pull):
             raise world.fail(f"merges #{number} while healthy, with nobody's approval")
+
+    def _undo(self, name: str) -> None:
+        """A first fix that is a revert, after which nothing failed any more, has done its part whatever else is broken."""
+        branch = parse_branch(name)
+        assert branch is not None
+        records = self.records(branch.issue)
+        attempt = next(r for r in records if isinstance(r, AttemptRecord) and r.attempt == branch.attempt)
+        remedies = [r.diagnosis.remedy for r in records if isinstance(r, DiagnosisRecord) and r.attempt == branch.attempt]
+        after = next(r.after for r in records if isinstance(r, OutcomeRecord) and (r.attempt, r.undo) == (branch.attempt, False))
+        signal = next(r.signal for i, r in self._world.incidents() if i.number == branch.issue)
+        before = self._world.service.measure_window(signal.first_bad_s, attempt.started_s)
+        failed = POLICIES.objectives[0].too_many_errors
+        reverted = branch.attempt == 1 and signal.kind is SignalKind.ERRORS and any(r and r.kind == "revert" for r in remedies)
+        if reverted and failed(before) and after is not None and not failed(after):
+            raise self._world.fail(f"takes back #{branch.issue}'s first fix, which mended what it was for")
 
     def _approved(self, branch: FixBranch, pull: Pull) -> bool:
         records = self.records(branch.issue, pull.number)

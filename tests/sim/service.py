@@ -43,10 +43,10 @@ class Service:
     segments: list[Segment] = field(default_factory=list)
 
     def spoilt(self) -> tuple[float, float]:
-        """Shares of the requests that fail and that hang. What is broken in both ways is so for half of them each."""
+        """Shares of the requests that fail and that hang. What fails does not get so far as to hang."""
         tree = self.hub.git.commits[self.commit].tree
         fails, hangs = has_bug(tree), bool(self.hanging and not is_bounded(tree, self.hanging))
-        return fails / (1.0 + hangs), hangs / (1.0 + fails)
+        return float(fails), float(hangs and not fails)
 
     def changed(self, now_s: float) -> None:
         """To be called after any change: begins a new segment when something is different."""

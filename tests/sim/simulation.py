@@ -69,6 +69,9 @@ class Worker:
             sim.world.seen[f"call: {step.call}"] += 1
         if isinstance(step, Conclude):
             sim.world.seen[f"outcome: {step.outcome}"] += 1
+            diagnosis = facts.attempts[-1].diagnosis
+            if diagnosis and diagnosis.diagnosis.remedy:
+                sim.world.seen[f"{step.outcome}: {diagnosis.diagnosis.remedy.kind}"] += 1
         if sim.verbose:
             sim.world.tell(self.name, f"-> {step}")
 
