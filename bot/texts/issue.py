@@ -118,8 +118,8 @@ def _next(a: Autonomy) -> str:
             " evidence below.",
             "2. **Fix.** I propose it as a pull request, and the guardrail judges that by `policies/`. I merge it myself only if"
             f" all its rules hold and my confidence is above {a.confidence_above:.2f}; otherwise I ask a person, or stop.",
-            "3. **Proof.** I measure this same operation again. The issue closes only once it is healthy; a fix that does not heal"
-            " is taken back.",
+            "3. **Proof.** I measure this same operation again. The issue closes only once it is healthy; a fix that does not"
+            " mend what it was for is taken back.",
             f"4. After {a.attempts} attempts without success I stop and call a person.",
         )
     )

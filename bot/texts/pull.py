@@ -127,7 +127,8 @@ def _next(f: Facts, undo: bool) -> str:
     return (
         "1. The guardrail check judges this diff by `policies/` of the base branch, and I judge it again before merging: both must allow.\n"
         "2. I merge it and wait until the service answers from the merged commit.\n"
-        f"3. I measure the same operation again. #{number} closes only when it is healthy; otherwise I undo this change."
+        f"3. I measure the same operation again. #{number} closes only when it is healthy; if this change has not mended what it was for,"
+        " I undo it."
     )
 
 
